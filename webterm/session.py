@@ -1,0 +1,165 @@
+"""The waist: one running program with a terminal, whatever runs it.
+
+The hub knows programs only through `Session`; drivers know terminals not at all. Both import this module and never
+each other. Everything here is bytes: only a codec at the edge decodes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+MAX_COLS = 500
+MAX_ROWS = 300
+
+SIGNALS = ("INT", "TERM", "KILL", "HUP", "QUIT", "TSTP", "CONT")
+"""Names that `Session.signal` takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A terminal's size in character cells, 1×1 to 500×300."""
+
+    cols: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a program ended: ``status`` (0–255) or ``signal`` (a name such as ``KILL``), the other is None.
+
+    Both are None when the program is gone and nobody can tell how it ended.
+    """
+
+    status: int | None = None
+    signal: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """What to run.
+
+    An empty ``argv`` asks for the driver's login shell. ``env`` is added to the driver's own clean environment.
+    ``memory`` is the descriptor of shared memory and ``record`` a small text (at most 32 KiB) that a driver which
+    keeps programs over a restart of the server keeps with the program; both come back with `Driver.resume`. The
+    driver duplicates ``memory``; the caller goes on owning its own.
+    """
+
+    argv: tuple[str, ...] = ()
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    memory: int | None = None
+    record: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """A pipe and a page of shared memory that outlive the server, held by the driver.
+
+    Output passes through the pipe on its way into a log, and the page says whose it is, so that a server killed
+    between two instructions loses and repeats nothing. The descriptors stay the driver's.
+    """
+
+    pipe_out: int
+    pipe_in: int
+    page: int
+
+
+class Session(ABC):
+    """One running program with a terminal.
+
+    It runs from the moment a driver returns it. Closing is idempotent; whoever opened it closes it. After `aclose`
+    every other method but `wait` raises `webterm.errors.TerminalExited`.
+    """
+
+    fd: int | None = None
+    """A readable, writable, non-blocking descriptor of the terminal where there is one. Owned by the session. Reading
+    it ends with ``b""`` or ``EIO`` when the program has gone and all of its output has been read."""
+
+    pid: int | None = None
+    """The program's process id in our own process namespace, where that has a meaning. For people to see only."""
+
+    token: str | None = None
+    """What `Driver.resume` takes to find this program again after a restart. None: it does not outlive the server."""
+
+    memory: int | None = None
+    """The descriptor of the memory given at launch, as kept by the driver (see `Launch`). Owned by the session."""
+
+    record: bytes = b""
+    """The record as last kept."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """The next output, at most 64 KiB; ``b""`` once, at the end. Cancelling loses nothing.
+
+        Not to be mixed with reading ``fd`` directly.
+        """
+
+    @abstractmethod
+    async def write(self, data: bytes) -> None:
+        """Hand ``data`` to the program; waits while it does not read.
+
+        Cancelling may leave a beginning of ``data`` written. Input for a program that has ended is dropped.
+        """
+
+    @abstractmethod
+    async def resize(self, size: Size) -> None:
+        """Give the terminal a new size; the program hears of it by SIGWINCH. Ignored once the program has ended."""
+
+    @abstractmethod
+    async def signal(self, name: str) -> None:
+        """Send one of `SIGNALS` to the foreground process group. Ignored once the program has ended.
+
+        Raises `webterm.errors.InvalidRequest` for another name.
+        """
+
+    @abstractmethod
+    async def wait(self) -> Exit:
+        """Wait until the program has ended. May be asked any number of times, also afterwards; cancelling is free."""
+
+    def at_prompt(self) -> bool | None:
+        """Whether the program itself, not a command that it started, is in the foreground (tcgetpgrp(3)).
+
+        None where that cannot be known. Does not wait.
+        """
+        return None
+
+    async def keep(self, record: bytes) -> None:
+        """Replace the kept record, at most 32 KiB. Does nothing where nothing is kept."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Hang up, kill after the grace period, wait, and let go of everything. Twice is harmless.
+
+        Cancelling the wait leaves the ending under way.
+        """
+
+
+class Driver(ABC):
+    """Opens sessions of one kind."""
+
+    name: ClassVar[str]
+
+    staging: Staging | None = None
+    """Where the output of this driver's descriptors passes through, if they outlive the server."""
+
+    @abstractmethod
+    async def open(self, launch: Launch, size: Size) -> Session:
+        """Start a program in a terminal that has ``size`` before it runs.
+
+        Raises `webterm.errors.LaunchFailed` where the program cannot be started (the text says why) and
+        `webterm.errors.Unavailable` where the driver cannot work now. Cancelling leaves no program behind.
+        """
+
+    async def kept(self) -> list[str]:
+        """Tokens of the programs that are running, or have ended unseen, since before this server started."""
+        return []
+
+    async def resume(self, token: str) -> Session | None:
+        """The session behind a token of `kept`, or None when it is gone. Each token is resumed once."""
+        return None
+
+    async def aclose(self) -> None:
+        """Let go of all sessions: those which outlive the server run on, others end. Twice is harmless."""

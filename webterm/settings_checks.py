@@ -1,0 +1,73 @@
+"""What types and ranges cannot say about a setting: a test of the value, and the words for what passes it."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+NAME = re.compile(rf"{LABEL}(\.{LABEL})*", re.IGNORECASE)
+HTTP = re.compile(r"https?://[\w.:\[\]-]+(?P<path>(/[\w.~-]+)*/?)", re.ASCII | re.IGNORECASE)
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``accepts`` gets a value of the setting's own type; ``allowed`` ends the sentence "allowed: …"."""
+
+    accepts: Callable[[Any], bool]
+    allowed: str
+
+
+def is_address(text: str) -> bool:
+    """Whether ``text`` is an IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def is_loopback(host: str) -> bool:
+    """Whether listening on ``host`` lets only this machine in. A name other than localhost counts as open."""
+    return host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def _is_host(text: str) -> bool:
+    return is_address(text) or (len(text) <= 253 and NAME.fullmatch(text) is not None)
+
+
+def _is_http(text: str) -> bool:
+    """Whether ``text`` is an http(s) URL of scheme, host, port and plain path, without user, query and fragment."""
+    try:
+        parts = urlsplit(text)
+        return HTTP.fullmatch(text) is not None and _is_host(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _is_origin(text: str) -> bool:
+    """Whether ``text`` is an origin as RFC 6454 writes it."""
+    return _is_http(text) and not urlsplit(text).path
+
+
+def _is_environment(variables: dict[str, str]) -> bool:
+    """Whether execve(2) can take them."""
+    return all(VARIABLE.fullmatch(name) and "\0" not in text for name, text in variables.items())
+
+
+HOST = Check(_is_host, "an IP address or a host name, without scheme and port")
+HOSTS = Check(
+    lambda names: all(map(_is_host, names)), "a list of host names or IP addresses, without scheme, port or wildcard"
+)
+URL = Check(_is_http, "a URL such as https://host or https://host/prefix, without user, query and fragment")
+ORIGINS = Check(
+    lambda origins: all(map(_is_origin, origins)),
+    "a list of origins such as https://host or https://host:port, without a path",
+)
+PATH = Check(lambda path: "\0" not in path, "a path")
+ENVIRONMENT = Check(_is_environment, "a table of variables: names of letters, digits and _, and texts without NUL")
