@@ -1,0 +1,115 @@
+"""The programs of a keeper: started, reaped, ended, forgotten."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Iterator
+
+from webterm.keeper.ending import Endings
+from webterm.keeper.processes import signal_name
+from webterm.keeper.program import Order, Program, start
+from webterm.keeper.wire import Ended, KeeperError
+
+_SPARE_DESCRIPTORS = 64
+_MOST_DESCRIPTORS = 65_536
+"""Two for each program. ptyprocess has every child close as many as we may have, where need be one by one."""
+USUAL_DESCRIPTORS = 1024
+"""The soft limit that programs start with, unless whoever started the keeper has a lower one."""
+
+
+class Household:
+    """All programs by their token. ``on_exit`` is called once for each that ends.
+
+    An entry stays after its program has ended, until `forget`: somebody may still want the rest of its output.
+    """
+
+    def __init__(self, on_exit: Callable[[Program], None]) -> None:
+        self.endings = Endings()
+        self._on_exit = on_exit
+        self._programs: dict[str, Program] = {}
+        self._running: dict[int, Program] = {}
+        self._stopping = False
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # The server has raised its own, and programs that use select(2) break beyond the usual; any may raise theirs.
+        self._soft_limit = min(soft, USUAL_DESCRIPTORS)
+        limit = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(limit, soft), hard))
+        self._capacity = (limit - _SPARE_DESCRIPTORS) // 2
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+    def __iter__(self) -> Iterator[Program]:
+        return iter(list(self._programs.values()))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` has been called."""
+        return self._stopping
+
+    def find(self, token: str) -> Program:
+        """The program of a token. Raises `KeeperError` (``no_such_program``)."""
+        program = self._programs.get(token)
+        if program is None:
+            raise KeeperError("no_such_program", "there is no such program")
+        return program
+
+    def start(self, token: str, order: Order, memory: int | None, record: str) -> Program:
+        """Start a program; ``memory`` belongs to it from then on, but not where this raises.
+
+        Raises `KeeperError` (``launch_failed``, ``limit``, ``stopping``, ``malformed`` for a token in use).
+        """
+        if self._stopping:
+            raise KeeperError("stopping", "the keeper is being stopped")
+        if token in self._programs:
+            raise KeeperError("malformed", "this token is in use")
+        if len(self._programs) >= self._capacity:
+            raise KeeperError("limit", f"the keeper can hold {self._capacity} terminals: open files are limited")
+        pid, master = start(order, self._soft_limit)
+        program = Program(token=token, pid=pid, master=master, memory=memory, record=record)
+        self._programs[token] = self._running[pid] = program
+        return program
+
+    def end(self, program: Program, *, grace: float, whole_tree: bool, done: Callable[[int], None]) -> None:
+        """End a program and forget it; ``done`` gets the number of processes that withstood.
+
+        What a program left behind that ended by itself lives on.
+        """
+
+        def over(left: int) -> None:
+            self.forget(program.token)
+            done(left)
+
+        if program.exit is None or self.endings.has(program):
+            self.endings.begin(program, grace=grace, whole_tree=whole_tree, done=over)
+        else:
+            over(0)
+
+    def stop(self, grace: float) -> None:
+        """End all programs and start no more."""
+        self._stopping = True
+        for program in self:
+            self.end(program, grace=grace, whole_tree=True, done=lambda _left: None)
+
+    def forget(self, token: str) -> None:
+        """Let go of a program, if it is still kept."""
+        program = self._programs.pop(token, None)
+        if program is not None:
+            program.close()
+
+    def reap(self) -> None:
+        """Collect every child that has ended: programs, and orphans of theirs (PR_SET_CHILD_SUBREAPER)."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            program = self._running.pop(pid, None)
+            if program is not None:
+                code = os.waitstatus_to_exitcode(status)
+                program.exit = Ended(code) if code >= 0 else Ended(signal=signal_name(-code))
+                self._on_exit(program)
+        self.endings.hurry()

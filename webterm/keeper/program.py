@@ -1,0 +1,109 @@
+"""Starting a program in a new pseudo-terminal."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import sys
+import termios
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ptyprocess import PtyProcess
+
+from webterm.keeper.wire import Ended, KeeperError
+
+_IUTF8 = 0o40000
+"""Not in `termios`: lets the line editor of the kernel rub out a whole character."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What to start. Nothing in it is trusted."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    cwd: str
+    cols: int
+    rows: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Program:
+    """A program and what is kept with it. ``pid`` is its own as long as ``exit`` is None: nobody has reaped it."""
+
+    token: str
+    pid: int
+    master: int
+    memory: int | None
+    record: str
+    exit: Ended | None = None
+
+    def close(self) -> None:
+        """Close its descriptors."""
+        os.close(self.master)
+        if self.memory is not None:
+            os.close(self.memory)
+
+
+class _Pty(PtyProcess):  # type: ignore[misc]  # ptyprocess has no types
+    """A PtyProcess that, forgotten, ends nothing and waits for nothing; its file object closes the descriptor."""
+
+    def __del__(self) -> None:
+        return
+
+
+def start(order: Order, soft_limit: int) -> tuple[int, int]:
+    """Start a program; returns its process id and the non-blocking master of its terminal.
+
+    ``soft_limit`` is the number of descriptors that it may open (RLIMIT_NOFILE). The terminal has its size before the
+    program runs. Raises `KeeperError` (``launch_failed``).
+    """
+    keeper = os.getpid()
+    try:
+        # The program itself is started by _become, in the child: what ptyprocess does between its own hook and the
+        # program it was asked for leaves some errors of the child uncaught.
+        pty = _Pty.spawn(
+            [sys.executable],
+            preexec_fn=lambda: _become(order, soft_limit),
+            dimensions=(order.rows, order.cols),
+        )
+    except Exception as error:
+        # The error's frames hold the descriptor, and themselves.
+        traceback.clear_frames(error.__traceback__)
+        raise KeeperError("launch_failed", str(error) or type(error).__name__) from None
+    finally:
+        if os.getpid() != keeper:
+            os._exit(127)
+    master = fcntl.fcntl(pty.fd, fcntl.F_DUPFD_CLOEXEC, 3)
+    pty.fileobj.close()
+    os.set_blocking(master, False)
+    return pty.pid, master
+
+
+def _become(order: Order, soft_limit: int) -> None:
+    """Runs in the child and returns only by an exception, whose text travels to the parent."""
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, hard))
+    modes = termios.tcgetattr(0)
+    modes[0] |= _IUTF8
+    termios.tcsetattr(0, termios.TCSANOW, modes)
+    try:
+        os.chdir(order.cwd)
+    except OSError as error:
+        raise ValueError(f"the working directory {_shown(order.cwd)} cannot be used: {error.strerror}") from None
+    try:
+        os.execvpe(order.argv[0], list(order.argv), dict(order.env))  # noqa: S606 - no shell is wanted
+    except OSError as error:
+        raise ValueError(f"{_shown(order.argv[0])} cannot be run: {error.strerror}") from None
+
+
+def _shown(name: str) -> str:
+    """A name for a message: short, and UTF-8 whatever it holds."""
+    return repr(name[:200].encode("utf-8", "backslashreplace").decode())
