@@ -1,0 +1,178 @@
+"""Programs of this machine, in pseudo-terminals. The keeper starts them and keeps them over a restart of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import ClassVar, Literal, NoReturn
+
+from webterm.drivers.environment import Account, login_command, own_account, program_environment
+from webterm.drivers.local_session import LocalSession, Parting
+from webterm.errors import LaunchFailed, ShuttingDown, Unavailable
+from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
+from webterm.session import Driver, Exit, Launch, Session, Size, Staging
+
+_LAUNCH_FAULTS = ("launch_failed", "too_big", "malformed")
+
+
+class LocalDriver(Driver):
+    """Opens sessions through the keeper of ``directory``, which is started when first needed.
+
+    ``shell`` and ``cwd`` stand in for the user's own, ``env`` is added to every program's environment. Closing a
+    session hangs up, and kills after ``close_grace`` seconds; ``close_scope`` says what: every program started from it
+    (``tree``), or only those that stayed in its terminal session (``session``). ``patience`` is how many seconds a
+    keeper without programs waits for a server.
+
+    If the keeper dies, its sessions end with ``Exit(None, None)`` and the next `open` starts another one.
+    """
+
+    name: ClassVar[str] = "local"
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        shell: str | None = None,
+        cwd: str | None = None,
+        env: Mapping[str, str] = MappingProxyType({}),
+        close_grace: float = 3.0,
+        close_scope: Literal["tree", "session"] = "tree",
+        patience: float = 10.0,
+    ) -> None:
+        self._directory = directory
+        self._shell = shell
+        self._cwd = cwd
+        self._env = dict(env)
+        self._parting = Parting(grace=close_grace, scope=close_scope)
+        self._patience = patience
+        self._connecting = asyncio.Lock()
+        self._clients: list[KeeperClient] = []
+        self._account: Account | None = None
+        self._exits: dict[str, asyncio.Future[Exit]] = {}
+        self._sessions: dict[str, LocalSession] = {}
+        self._closed = False
+
+    async def open(self, launch: Launch, size: Size) -> Session:
+        keeper, account = await self._connected()
+        token = secrets.token_urlsafe(16)
+        memory = None if launch.memory is None else os.dup(launch.memory)
+        # The exit may be told before the reply is looked at.
+        self._exits[token] = asyncio.get_running_loop().create_future()
+        try:
+            taken = await keeper.spawn(
+                token,
+                launch.argv or login_command(account.shell),
+                env=program_environment(account, token, self._env, launch.env),
+                cwd=str(Path(account.directory, launch.cwd or self._cwd or "")),
+                cols=size.cols,
+                rows=size.rows,
+                record=launch.record,
+                memory=launch.memory,
+            )
+        except BaseException as error:
+            del self._exits[token]
+            if memory is not None:
+                os.close(memory)
+            if isinstance(error, KeeperError):
+                _refuse(error)
+            raise
+        return self._session(keeper, token, taken, memory)
+
+    async def kept(self) -> list[str]:
+        keeper, _ = await self._connected()
+        try:
+            return [token for token in await keeper.tokens() if token not in self._exits]
+        except KeeperError as error:
+            _refuse(error)
+
+    async def resume(self, token: str) -> Session | None:
+        keeper, _ = await self._connected()
+        if token in self._exits:
+            return None
+        self._exits[token] = exit_ = asyncio.get_running_loop().create_future()
+        try:
+            taken = await keeper.take(token)
+        except BaseException as error:
+            del self._exits[token]
+            if not isinstance(error, KeeperError):
+                raise
+            if error.code == "no_such_program":
+                return None
+            _refuse(error)
+        if taken.exit is not None and not exit_.done():
+            exit_.set_result(_exit(taken.exit))
+        return self._session(keeper, token, taken, taken.memory)
+
+    async def aclose(self) -> None:
+        self._closed = True
+        for session in list(self._sessions.values()):
+            session.let_go()
+        async with self._connecting:
+            clients, self._clients = self._clients, []
+        for client in clients:
+            await client.aclose()
+        for session in list(self._sessions.values()):
+            await session.aclose()
+        self.staging = None
+
+    async def _connected(self) -> tuple[KeeperClient, Account]:
+        async with self._connecting:
+            if self._closed:
+                raise ShuttingDown("the server is stopping")
+            if self._account is None:
+                self._account = await asyncio.to_thread(own_account, self._shell)
+            if not (self._clients and self._clients[-1].connected):
+                await self._connect()
+            return self._clients[-1], self._account
+
+    async def _connect(self) -> None:
+        try:
+            client = await KeeperClient.connect(
+                self._directory, on_exit=self._on_exit, on_lost=self._on_lost, patience=self._patience
+            )
+        except KeeperError as error:
+            _refuse(error)
+        # A client whose keeper has died stays in the list: somebody may still use its staging.
+        self._clients.append(client)
+        pipe_out, pipe_in, page = client.staging
+        self.staging = Staging(pipe_out=pipe_out, pipe_in=pipe_in, page=page)
+
+    def _session(self, keeper: KeeperClient, token: str, taken: Taken, memory: int | None) -> LocalSession:
+        session = LocalSession(
+            taken,
+            token=token,
+            memory=memory,
+            exit_=self._exits[token],
+            keeper=keeper,
+            parting=self._parting,
+            on_closed=lambda: self._on_closed(token),
+        )
+        self._sessions[token] = session
+        return session
+
+    def _on_exit(self, token: str, ended: Ended) -> None:
+        exit_ = self._exits.get(token)
+        if exit_ is not None and not exit_.done():
+            exit_.set_result(_exit(ended))
+
+    def _on_lost(self) -> None:
+        for token in list(self._exits):
+            self._on_exit(token, Ended())
+
+    def _on_closed(self, token: str) -> None:
+        self._sessions.pop(token, None)
+        self._exits.pop(token, None)
+
+
+def _exit(ended: Ended) -> Exit:
+    return Exit(status=ended.status, signal=ended.signal)
+
+
+def _refuse(error: KeeperError) -> NoReturn:
+    """Raise what a refusal of the keeper means to the one who asked the driver."""
+    kind = LaunchFailed if error.code in _LAUNCH_FAULTS else Unavailable
+    raise kind(str(error)) from error

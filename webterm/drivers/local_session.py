@@ -1,0 +1,207 @@
+"""One local program: its terminal is a descriptor of ours, everything else is asked of the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import enum
+import errno
+import os
+import termios
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from webterm.errors import Forbidden, InvalidRequest, ShuttingDown, TerminalExited, TooBig, Unavailable
+from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
+from webterm.session import SIGNALS, Exit, Session, Size
+
+_CHUNK = 64 * 1024
+_MAX_RECORD = 32 * 1024
+_GONE = ("lost", "no_such_program")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parting:
+    """How a program is ended: ``grace`` seconds between hanging up and killing, and what belongs to it."""
+
+    grace: float
+    scope: Literal["tree", "session"]
+
+
+class _State(enum.IntEnum):
+    OPEN = 0
+    CLOSING = 1
+    CLOSED = 2
+
+
+class LocalSession(Session):
+    """A program that the keeper holds. ``exit_`` is resolved by the driver, ``on_closed`` called once at the end."""
+
+    def __init__(
+        self,
+        taken: Taken,
+        *,
+        token: str,
+        memory: int | None,
+        exit_: asyncio.Future[Exit],
+        keeper: KeeperClient,
+        parting: Parting,
+        on_closed: Callable[[], None],
+    ) -> None:
+        self.fd: int | None = taken.master
+        self.pid = taken.pid
+        self.token = token
+        self.memory = memory
+        self.record = taken.record
+        self._loop = asyncio.get_running_loop()
+        self._state = _State.OPEN
+        self._exit = exit_
+        self._keeper = keeper
+        self._parting = parting
+        self._on_closed = on_closed
+        self._ending: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        self._waiting: set[asyncio.Future[None]] = set()
+        exit_.add_done_callback(lambda _: self._wake())
+
+    async def read(self) -> bytes:
+        while True:
+            fd = self._open_fd()
+            try:
+                return os.read(fd, _CHUNK)
+            except BlockingIOError:
+                await self._ready(fd, self._loop.add_reader, self._loop.remove_reader)
+            except OSError as error:
+                if error.errno != errno.EIO:  # how a master says that nobody has the terminal open any more
+                    raise
+                return b""
+
+    async def write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        async with self._writing:
+            while True:
+                fd = self._open_fd()
+                if not rest or self._exit.done():
+                    return
+                try:
+                    rest = rest[os.write(fd, rest[:_CHUNK]) :]
+                    # A program that reads as fast as we write would have the loop to itself.
+                    await asyncio.sleep(0)
+                except BlockingIOError:
+                    await self._ready(fd, self._loop.add_writer, self._loop.remove_writer)
+                except OSError as error:
+                    if error.errno != errno.EIO:
+                        raise
+                    return
+
+    async def resize(self, size: Size) -> None:
+        fd = self._open_fd()
+        with contextlib.suppress(termios.error):
+            termios.tcsetwinsize(fd, (size.rows, size.cols))
+
+    async def signal(self, name: str) -> None:
+        self._open_fd()
+        if name not in SIGNALS:
+            raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
+        if self._exit.done():
+            return
+        try:
+            await self._keeper.signal(self._token(), name)
+        except KeeperError as error:
+            if error.code == "denied":
+                raise Forbidden(str(error)) from error
+            if error.code not in _GONE:
+                raise Unavailable(str(error)) from error
+
+    async def wait(self) -> Exit:
+        """As `Session.wait`. Raises `webterm.errors.ShuttingDown` if the driver lets go of the running program."""
+        return await asyncio.shield(self._exit)
+
+    def at_prompt(self) -> bool | None:
+        fd = self._open_fd()
+        try:
+            return None if self._exit.done() else os.tcgetpgrp(fd) == self.pid
+        except OSError:
+            return None
+
+    async def keep(self, record: bytes) -> None:
+        """As `Session.keep`. Raises `webterm.errors.TooBig`."""
+        self._open_fd()
+        if len(record) > _MAX_RECORD:
+            raise TooBig(f"a record holds at most {_MAX_RECORD // 1024} KiB")
+        try:
+            await self._keeper.keep(self._token(), record)
+        except KeeperError as error:
+            if error.code not in _GONE:
+                raise Unavailable(str(error)) from error
+        self.record = record
+
+    async def aclose(self) -> None:
+        if self._state is _State.OPEN:
+            self._state = _State.CLOSING
+            self._wake()
+            self._ending = self._loop.create_task(self._end())
+        if self._ending is not None:
+            await asyncio.shield(self._ending)
+
+    def let_go(self) -> None:
+        """Close the descriptors; the program runs on. One that is being ended is left to that."""
+        if self._state is not _State.OPEN:
+            return
+        self._release()
+        if not self._exit.done():
+            self._exit.set_exception(ShuttingDown("the server lets go of the program, which runs on"))
+            self._exit.exception()  # nobody needs to have asked
+
+    async def _end(self) -> None:
+        ended: Ended | None = None
+        # Without a keeper, closing the last descriptor makes the kernel hang up.
+        with contextlib.suppress(KeeperError):
+            ended = await self._keeper.hang_up(self._token(), grace=self._parting.grace, scope=self._parting.scope)
+        if not self._exit.done():
+            self._exit.set_result(Exit() if ended is None else Exit(status=ended.status, signal=ended.signal))
+        self._release()
+
+    def _release(self) -> None:
+        self._state = _State.CLOSED
+        self._wake()
+        fds, self.fd, self.memory = (self.fd, self.memory), None, None
+        if fds[0] is not None:
+            self._loop.remove_reader(fds[0])
+            self._loop.remove_writer(fds[0])
+        for fd in fds:
+            if fd is not None:
+                os.close(fd)
+        self._on_closed()
+
+    def _token(self) -> str:
+        return self.token or ""
+
+    def _open_fd(self) -> int:
+        if self.fd is None or self._state is not _State.OPEN:
+            raise TerminalExited("the terminal is closed")
+        return self.fd
+
+    async def _ready(
+        self, fd: int, add: Callable[[int, Callable[[], None]], object], remove: Callable[[int], object]
+    ) -> None:
+        """Wait until the descriptor is ready, or the program ends, or the session closes."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._waiting.add(future)
+        add(fd, lambda: _resolve(future))
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+            if self.fd == fd:  # else it is closed, and the number may be another's
+                remove(fd)
+
+    def _wake(self) -> None:
+        for future in self._waiting:
+            _resolve(future)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
