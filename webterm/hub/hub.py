@@ -1,0 +1,219 @@
+"""All terminals of a server."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from webterm.access import Actor
+from webterm.errors import LimitReached, NoSuchDriver, NoSuchTerminal
+from webterm.hub.intake import Intake
+from webterm.hub.log import Log
+from webterm.hub.record import Record
+from webterm.hub.scanner import clean_title
+from webterm.hub.tasks import Tasks
+from webterm.hub.terminal import State, Terminal
+from webterm.hub.viewer import Parting
+from webterm.ids import TerminalId, new_terminal_id
+from webterm.session import Driver, Launch, Session, Size
+
+_SWEEP_EVERY, _SWEEP_AT_MOST_EVERY = 30.0, 0.5  # seconds
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubLimits:
+    """Numbers of the settings. Bytes and seconds; an ``idle_timeout`` of 0 means never."""
+
+    per_actor: int
+    total: int
+    log_bytes: int
+    resume_grace: float
+    idle_timeout: float
+    keep_exited: float
+
+
+class Hub:
+    """Opens terminals, finds them again, and lets them go."""
+
+    def __init__(self, drivers: Mapping[str, Driver], *, default_driver: str, limits: HubLimits) -> None:
+        """``drivers`` stay the caller's; close them after the hub."""
+        self.limits = limits
+        self._drivers = drivers
+        self._default = default_driver
+        self._intakes: dict[str, Intake] = {}
+        self._terminals: dict[TerminalId, Terminal] = {}
+        self._opening: dict[str, int] = {}  # how many each actor is opening right now
+        self._exited_since: dict[TerminalId, float] = {}
+        self._tasks = Tasks("hub")
+
+    async def start(self) -> None:
+        """Bring back the terminals that outlived another server, at the very byte."""
+        for name, driver in self._drivers.items():
+            await self._bring_back(name, driver)
+        self._tasks.run(self._sweep_for_ever())
+
+    async def open(
+        self,
+        actor: Actor,
+        *,
+        size: Size,
+        driver: str | None = None,
+        argv: Sequence[str] = (),
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        title: str | None = None,
+    ) -> Terminal:
+        """Start a program with a terminal.
+
+        Raises `LimitReached`, `NoSuchDriver`, and what `Driver.open` raises. Cancelling leaves no program behind.
+        """
+        name = driver or self._default
+        if name not in self._drivers:
+            raise NoSuchDriver(f"driver: there is no {name!r}; there are {', '.join(sorted(self._drivers))}")
+        self._check_limits(actor)
+        self._opening[actor.id] = self._opening.get(actor.id, 0) + 1
+        try:
+            record = Record(
+                id=new_terminal_id(),
+                owner=actor.id,
+                argv=tuple(argv),
+                created=time.time(),
+                cols=size.cols,
+                rows=size.rows,
+                title=clean_title(title or ""),
+            )
+            return await self._launch(name, record, cwd, env or {}, size)
+        finally:
+            self._opening[actor.id] -= 1
+
+    def get(self, actor: Actor, terminal_id: str) -> Terminal:
+        """One terminal. Raises `NoSuchTerminal` where there is none, or none that this actor may see."""
+        terminal = self._terminals.get(TerminalId(terminal_id))
+        if terminal is None or not self._may_see(actor, terminal):
+            raise NoSuchTerminal(f"There is no terminal {terminal_id[:64]!r}.")
+        return terminal
+
+    def visible(self, actor: Actor) -> list[Terminal]:
+        """The actor's terminals, the oldest first."""
+        mine = (terminal for terminal in self._terminals.values() if self._may_see(actor, terminal))
+        return sorted(mine, key=lambda terminal: terminal.record.created)
+
+    def close(self, terminal: Terminal, reason: Parting = "closed") -> asyncio.Future[None]:
+        """End the program and remove the terminal: that is under way now. Wait for it, or do not."""
+        return asyncio.shield(self._tasks.run(self._close(terminal, reason)))
+
+    def counts(self) -> dict[str, int]:
+        """How many terminals and viewers there are."""
+        running = [t for t in self._terminals.values() if t.state < State.EXITED]
+        return {
+            "terminals": len(running),
+            "exited": len(self._terminals) - len(running),
+            "viewers": sum(len(terminal.audience.live) for terminal in running),
+        }
+
+    async def aclose(self, *, end: bool) -> None:
+        """The server stops. ``end`` ends all programs; otherwise those that can outlive the server do."""
+        await self._tasks.aclose()
+        terminals = list(self._terminals.values())
+        ending = [terminal for terminal in terminals if end or not terminal.durable]
+        closings = (self._close(terminal, "shutdown") for terminal in ending)
+        for result in await asyncio.gather(*closings, return_exceptions=True):
+            if isinstance(result, Exception):
+                _logger.error("a terminal could not be closed", exc_info=result)
+        for terminal in terminals:
+            terminal.remove("shutdown")
+        self._terminals.clear()
+
+    @staticmethod
+    def _may_see(actor: Actor, terminal: Terminal) -> bool:
+        return terminal.owner == actor.id
+
+    def _check_limits(self, actor: Actor) -> None:
+        alive = [t for t in self._terminals.values() if t.state < State.EXITED]
+        mine = sum(t.owner == actor.id for t in alive) + self._opening.get(actor.id, 0)
+        if mine >= self.limits.per_actor:
+            raise LimitReached(f"You have {mine} terminals, and may have {self.limits.per_actor}. Close one first.")
+        if len(alive) + sum(self._opening.values()) >= self.limits.total:
+            raise LimitReached(f"This server has {len(alive)} terminals, and may have {self.limits.total}.")
+
+    async def _launch(self, name: str, record: Record, cwd: str | None, env: Mapping[str, str], size: Size) -> Terminal:
+        memory = Log.make_memory(self.limits.log_bytes)
+        try:
+            launch = Launch(argv=record.argv, cwd=cwd, env=env, memory=memory, record=record.dump())
+            session = await self._drivers[name].open(launch, size)
+            log = Log(memory)
+        finally:
+            os.close(memory)
+        self._make_room_for(record)
+        terminal = self._terminal(name, session, log, record, size)
+        terminal.start()
+        return terminal
+
+    def _make_room_for(self, record: Record) -> None:
+        """Ends that are kept count, too: the oldest of them goes."""
+        ended = [t for t in self._terminals.values() if t.owner == record.owner and t.state is State.EXITED]
+        if len(ended) >= self.limits.per_actor:
+            self.close(min(ended, key=lambda terminal: terminal.record.created))
+
+    def _terminal(self, name: str, session: Session, log: Log, record: Record, size: Size) -> Terminal:
+        terminal = Terminal(session, log, self._intake(name), record, size, name, self.limits.resume_grace)
+        self._terminals[record.id] = terminal
+        return terminal
+
+    def _intake(self, name: str) -> Intake:
+        """The intake of a driver; another one if what is behind the driver died and was replaced."""
+        staging = self._drivers[name].staging
+        intake = self._intakes.get(name)
+        if intake is None or intake.staging != staging:
+            intake = self._intakes[name] = Intake(staging)
+        return intake
+
+    async def _bring_back(self, name: str, driver: Driver) -> None:
+        found: dict[str, tuple[Session, Log, Record]] = {}
+        for token in await driver.kept():
+            session = await driver.resume(token)
+            if session is None or session.memory is None:
+                continue
+            try:
+                record = Record.load(session.record)
+                found[record.id] = (session, Log(session.memory), record)
+            except ValueError as error:
+                _logger.error("a kept program (pid %s) cannot be brought back: %s", session.pid, error)
+        self._intake(name).recover(lambda key: found[key][1] if key in found else None)
+        for session, log, record in found.values():
+            try:
+                self._terminal(name, session, log, record, Size(record.cols, record.rows)).start(again=True)
+            except Exception:  # one that cannot be brought back takes no other along
+                self._terminals.pop(record.id, None)
+                _logger.exception("a kept program (pid %s) cannot be brought back", session.pid)
+
+    async def _close(self, terminal: Terminal, reason: Parting) -> None:
+        await terminal.close()
+        terminal.remove(reason)
+        self._terminals.pop(terminal.id, None)
+        self._exited_since.pop(terminal.id, None)
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            shortest = min(self.limits.idle_timeout or _SWEEP_EVERY, self.limits.keep_exited, _SWEEP_EVERY)
+            await asyncio.sleep(max(shortest, _SWEEP_AT_MOST_EVERY))
+            now = asyncio.get_running_loop().time()
+            for terminal in list(self._terminals.values()):
+                if self._is_over(terminal, now):
+                    self._tasks.run(self._close(terminal, "closed"))
+
+    def _is_over(self, terminal: Terminal, now: float) -> bool:
+        """An exit that nobody looks at any more, or a terminal that is idle in every respect."""
+        if terminal.audience or terminal.state is State.CLOSING:
+            return False
+        if terminal.state is State.EXITED:
+            return now - self._exited_since.setdefault(terminal.id, now) >= self.limits.keep_exited
+        idle = self.limits.idle_timeout
+        quiet = bool(idle) and now - terminal.active >= idle
+        # Of a program that somebody asked for, nobody knows whether it waits or works; of a shell one does.
+        return quiet and not terminal.record.argv and terminal.at_prompt() is True

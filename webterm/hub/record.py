@@ -1,0 +1,48 @@
+"""The few facts about a terminal that are kept with its program, so that another server knows it again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+
+from webterm.ids import TerminalId, UserId
+
+_MOST = 32 * 1024  # bytes that a keeper keeps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What is kept. ``created`` is in seconds since 1970; ``title`` is a name that somebody gave, else empty."""
+
+    id: TerminalId
+    owner: UserId
+    argv: tuple[str, ...]
+    created: float
+    cols: int
+    rows: int
+    title: str = ""
+
+    def named(self, title: str) -> Record:
+        """The same with another name."""
+        return replace(self, title=title)
+
+    def dump(self) -> bytes:
+        """As text for a keeper."""
+        text = json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "replace")
+        if len(text) > _MOST:  # it is for people to recognise, not to start again
+            return replace(self, argv=tuple(argument[:100] for argument in self.argv[:20])).dump()
+        return text
+
+    @classmethod
+    def load(cls, text: bytes) -> Record:
+        """From the text of `dump`. Raises `ValueError` for anything else."""
+        try:
+            fields = json.loads(text)
+            found = cls(**{**fields, "argv": tuple(fields["argv"])})
+        except (TypeError, KeyError) as error:
+            raise ValueError("not the record of a terminal") from error
+        texts = (found.id, found.owner, found.title, *found.argv)
+        numbers = (found.created, found.cols, found.rows)
+        if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int | float) for one in numbers):
+            raise ValueError("the record of a terminal holds something else")
+        return found
