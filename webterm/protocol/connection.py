@@ -1,0 +1,323 @@
+"""One client's conversation: messages in, frames out, and calls to the hub between. It never touches a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+from webterm.access import Actor, Role
+from webterm.errors import (
+    ChannelInUse,
+    InvalidRequest,
+    LimitReached,
+    NoSuchChannel,
+    NoSuchWorkspace,
+    ReadOnly,
+    WebtermError,
+)
+from webterm.hub.hub import Hub
+from webterm.hub.input import INPUT_LIMIT
+from webterm.hub.tasks import Tasks
+from webterm.hub.terminal import Attachment, Terminal
+from webterm.protocol import messages
+from webterm.protocol.channel import Channel, ChannelState, Received
+from webterm.protocol.describe import describe, describe_viewers
+from webterm.protocol.frames import Frame, Refused, decode, decode_input, encode
+from webterm.session import MAX_COLS, MAX_ROWS, Size
+
+MESSAGE_LIMIT = 1024 * 1024
+FRAME_LIMIT = 64 * 1024
+CHANNELS = 1024
+"""How many channels one client may have at a time."""
+_CONGESTED = 256 * 1024
+_UNDER_WAY = 64
+_logger = logging.getLogger(__name__)
+
+
+class Connection:
+    """The protocol's side of one socket.
+
+    Feed it with `receive_text` and `receive_binary`; whenever ``wake`` is called, take frames with `next_frame` until
+    there is none. Nothing here waits.
+    """
+
+    def __init__(self, hub: Hub, actor: Actor, *, binary: bool, wake: Callable[[], None]) -> None:
+        """``binary``: bulk data travels in binary frames."""
+        self.actor = actor
+        self._hub = hub
+        self._binary = binary
+        self._wake = wake
+        self._channels: dict[int, Channel] = {}
+        self._control: deque[Frame] = deque()
+        self._control_bytes = 0
+        self._ready: dict[Channel, None] = {}
+        self._tasks = Tasks(f"connection of {actor.name}")
+        self._under_way = 0
+
+    def greet(self, server: str) -> None:
+        """Say the first word; ``server`` is our name and version."""
+        self._say(self._greeting(server))
+
+    @property
+    def congested(self) -> bool:
+        """Whether so much waits for the client, or for others on its behalf, that it should not be listened to."""
+        return self._control_bytes > _CONGESTED or self._under_way > _UNDER_WAY
+
+    # In.
+
+    def receive_text(self, text: bytes) -> None:
+        """A text frame."""
+        message = decode(text)
+        if isinstance(message, Refused):
+            self._refuse(message.error, message.channel)
+        elif isinstance(message, messages.ChannelMessage):
+            self._receive(message.channel, message)
+        else:
+            self._answer(message)
+
+    def receive_binary(self, frame: bytes) -> None:
+        """A binary frame."""
+        try:
+            number, data = decode_input(frame)
+        except InvalidRequest as error:
+            self._refuse(error, None)
+        else:
+            self._receive(number, data)
+
+    def broke(self) -> None:
+        """The socket broke: writers' places are held for a while."""
+        for channel in self._leaving():
+            channel.terminal.broke(channel.viewer)
+
+    def leave(self) -> None:
+        """The client said goodbye."""
+        for channel in self._leaving():
+            channel.terminal.detach(channel.viewer)
+
+    async def aclose(self) -> None:
+        """Wait for what is under way, after `broke` or `leave`. What was just being opened is given up."""
+        await self._tasks.aclose()
+
+    # Out.
+
+    def next_frame(self) -> Frame | None:
+        """The next frame to send: control before data, terminals in turns. None for now if there is none."""
+        if self._control:
+            frame = self._control.popleft()
+            self._control_bytes -= len(frame.payload)
+            return frame
+        while self._ready:
+            channel = next(iter(self._ready))
+            turn = channel.next_frame()
+            self._ready.pop(channel, None)
+            if channel.state is ChannelState.GONE:
+                self._channels.pop(channel.number, None)
+            elif turn is not None:
+                self._ready[channel] = None  # behind the others
+            if turn is not None:
+                return turn
+        return None
+
+    # Within.
+
+    def _leaving(self) -> list[Channel]:
+        self._tasks.cancel()
+        attached = [channel for channel in self._channels.values() if channel.state is ChannelState.ATTACHED]
+        self._channels.clear()
+        self._ready.clear()
+        return attached
+
+    def _greeting(self, server: str) -> messages.Ready:
+        limits = messages.Limits(
+            message_bytes=MESSAGE_LIMIT,
+            frame_bytes=FRAME_LIMIT,
+            input_bytes=INPUT_LIMIT,
+            terminals=self._hub.limits.per_actor,
+            cols=MAX_COLS,
+            rows=MAX_ROWS,
+        )
+        user = messages.User(id=self.actor.id, name=self.actor.name)
+        return messages.Ready(
+            version=1, server=server, user=user, limits=limits, resume_grace=self._hub.limits.resume_grace
+        )
+
+    def _say(self, message: messages.FromServer) -> None:
+        frame = encode(message)
+        self._control.append(frame)
+        self._control_bytes += len(frame.payload)
+        self._wake()
+
+    def _refuse(self, error: WebtermError, number: int | None) -> None:
+        self._say(messages.Error(code=error.code, message=str(error), channel=number))
+
+    def _fail(self, error: BaseException, number: int | None) -> None:
+        """The one place where errors become answers."""
+        if isinstance(error, WebtermError):
+            self._refuse(error, number)
+            return
+        incident = secrets.token_hex(4)
+        _logger.error("incident %s", incident, exc_info=error)
+        self._say(messages.Error(code="internal_error", message=f"Our fault; log id {incident}.", channel=number))
+
+    def _answer(self, message: messages.List | messages.Ping) -> None:
+        if isinstance(message, messages.Ping):
+            self._say(messages.Pong(nonce=message.nonce))
+        else:
+            self._say(messages.Terminals(terminals=[describe(t) for t in self._hub.visible(self.actor)]))
+
+    def _mark(self, channel: Channel) -> None:
+        self._ready[channel] = None
+        self._wake()
+
+    def _receive(self, number: int, message: Received) -> None:
+        try:
+            if isinstance(message, messages.Open | messages.Attach):
+                self._join(message)
+            elif isinstance(message, messages.Exec):
+                raise NoSuchWorkspace(f"There is no workspace {message.workspace[:64]!r}.")
+            else:
+                self._deliver(self._channel(number), message)
+        except Exception as error:
+            self._fail(error, number)
+
+    def _channel(self, number: int) -> Channel:
+        channel = self._channels.get(number)
+        if channel is None:
+            raise NoSuchChannel(f"There is no channel {number}.")
+        return channel
+
+    def _deliver(self, channel: Channel, message: Received) -> None:
+        if channel.state is ChannelState.OPENING:
+            channel.hold_back(message)
+            return
+        acts = isinstance(message, bytes) or message.acts
+        if acts and not channel.viewer.writes:
+            raise ReadOnly("This viewer may only look.")
+        if isinstance(message, bytes):
+            channel.terminal.type(channel.viewer, message)
+        else:
+            _HANDLERS[type(message)](self, channel, message)
+
+    def _join(self, message: messages.Open | messages.Attach) -> None:
+        if message.channel in self._channels:
+            raise ChannelInUse(f"Channel {message.channel} is in use.")
+        if len(self._channels) >= CHANNELS:
+            raise LimitReached(f"One socket has at most {CHANNELS} channels.")
+        channel = Channel(message.channel, binary=self._binary, ready=self._mark)
+        if isinstance(message, messages.Attach):
+            terminal = self._hub.get(self.actor, message.terminal)
+            role = Role.READ if message.role == "read" else Role.WRITE
+            size = Size(message.cols, message.rows) if message.cols and message.rows else None
+            self._attach(channel, terminal, role, message.window, message.after, size)
+        else:
+            self._channels[channel.number] = channel
+            self._watch(channel.number, self._tasks.run(self._open(channel, message)))
+
+    async def _open(self, channel: Channel, message: messages.Open) -> None:
+        size = Size(message.cols, message.rows)
+        try:
+            if message.workspace is not None:
+                raise NoSuchWorkspace(f"There is no workspace {message.workspace[:64]!r}.")
+            terminal = await self._hub.open(
+                self.actor,
+                size=size,
+                driver=message.driver,
+                argv=message.argv,
+                cwd=message.cwd,
+                env=message.env,
+                title=message.title,
+            )
+            self._attach(channel, terminal, Role.WRITE, message.window, None, size)
+        except BaseException:
+            self._channels.pop(channel.number, None)
+            raise
+
+    def _attach(
+        self, channel: Channel, terminal: Terminal, role: Role, window: int, after: int | None, size: Size | None
+    ) -> None:
+        attachment = terminal.attach(
+            self.actor,
+            role,
+            window,
+            after=after,
+            size=size if role is Role.WRITE else None,
+            ready=channel.mark,
+            notify=channel.note,
+        )
+        self._channels[channel.number] = channel
+        self._say(self._attached(channel.number, terminal, attachment))
+        for message in channel.attached(terminal, attachment.viewer):
+            self._receive(channel.number, message)
+        channel.mark()
+
+    def _attached(self, number: int, terminal: Terminal, attachment: Attachment) -> messages.Attached:
+        viewer, start, size = attachment.viewer, attachment.start, attachment.size
+        return messages.Attached(
+            channel=number,
+            terminal=terminal.id,
+            offset=start.offset,
+            replay_until=viewer.replay_until,
+            preamble=start.preamble,
+            cols=size.cols,
+            rows=size.rows,
+            role="write" if viewer.writes else "read",
+            title=terminal.title,
+            driver=terminal.driver,
+            viewer=viewer.id,
+            viewers=describe_viewers(terminal),
+        )
+
+    # What clients can say about a channel, and the table of it.
+
+    def _detach(self, channel: Channel, message: messages.Detach) -> None:
+        del self._channels[channel.number]
+        self._ready.pop(channel, None)
+        channel.terminal.detach(channel.viewer)
+
+    def _input(self, channel: Channel, message: messages.Input) -> None:
+        channel.terminal.type(channel.viewer, message.data.encode("utf-8", "replace"))
+
+    def _answer_query(self, channel: Channel, message: messages.Answer) -> None:
+        channel.terminal.answer(channel.viewer, message.data)
+
+    def _resize(self, channel: Channel, message: messages.Resize) -> None:
+        channel.terminal.resize_from(channel.viewer, Size(message.cols, message.rows))
+
+    def _rename(self, channel: Channel, message: messages.Rename) -> None:
+        self._watch(channel.number, channel.terminal.rename(message.title))
+
+    def _signal(self, channel: Channel, message: messages.Signal) -> None:
+        self._watch(channel.number, channel.terminal.signal(message.name))
+
+    def _ack(self, channel: Channel, message: messages.Ack) -> None:
+        channel.terminal.ack(channel.viewer, message.offset)
+
+    def _close(self, channel: Channel, message: messages.Close) -> None:
+        self._watch(channel.number, self._hub.close(channel.terminal))
+
+    def _watch(self, number: int, work: asyncio.Future[None]) -> None:
+        """Say it when this fails. It belongs to whoever started it, and goes on when the client leaves."""
+        self._under_way += 1
+        work.add_done_callback(lambda done: self._done(number, done))
+
+    def _done(self, number: int, work: asyncio.Future[None]) -> None:
+        self._under_way -= 1
+        if not work.cancelled() and (error := work.exception()) is not None:
+            self._fail(error, number)
+        self._wake()
+
+
+_HANDLERS: dict[type[messages.ChannelMessage], Callable[[Connection, Channel, Any], None]] = {
+    messages.Detach: Connection._detach,
+    messages.Input: Connection._input,
+    messages.Answer: Connection._answer_query,
+    messages.Resize: Connection._resize,
+    messages.Rename: Connection._rename,
+    messages.Signal: Connection._signal,
+    messages.Ack: Connection._ack,
+    messages.Close: Connection._close,
+}

@@ -1,0 +1,339 @@
+"""The whole wire language: one class and one line for each message (docs/protocol.md is its prose)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from webterm.hub import flow
+from webterm.session import MAX_COLS, MAX_ROWS
+
+ChannelNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+ByteOffset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Cols = Annotated[int, Meta(ge=1, le=MAX_COLS)]
+Rows = Annotated[int, Meta(ge=1, le=MAX_ROWS)]
+Window = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+Name = Annotated[str, Meta(max_length=256)]
+Argument = Annotated[str, Meta(max_length=131_072)]
+Arguments = Annotated[list[Argument], Meta(max_length=1024)]
+Environment = dict[Annotated[str, Meta(min_length=1, max_length=256)], Annotated[str, Meta(max_length=32_768)]]
+SignalName = Literal["INT", "TERM", "KILL", "HUP", "QUIT", "TSTP", "CONT"]
+RoleName = Literal["read", "write"]
+DEFAULT_WINDOW: int = flow.DEFAULT_WINDOW
+
+
+class Message(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
+    """One JSON object with a ``type``."""
+
+
+class ChannelMessage(Message, frozen=True, kw_only=True):
+    """A message about one channel of this socket."""
+
+    acts: ClassVar[bool] = False
+    """Whether it does something to the terminal, so that a viewer with role ``read`` may not send it."""
+
+    channel: ChannelNumber
+
+
+# Client to server.
+
+
+class Open(ChannelMessage, frozen=True, kw_only=True, tag="open"):
+    """Start a program with a terminal and attach to it."""
+
+    cols: Cols
+    rows: Rows
+    workspace: Name | None = None
+    driver: Name | None = None
+    argv: Arguments = []
+    cwd: Annotated[str, Meta(max_length=4096)] | None = None
+    env: Environment = {}
+    title: Name | None = None
+    window: Window = DEFAULT_WINDOW
+
+
+class Attach(ChannelMessage, frozen=True, kw_only=True, tag="attach"):
+    """Join a running terminal; ``after`` is the last offset this client has."""
+
+    terminal: Name
+    after: ByteOffset | None = None
+    role: RoleName = "write"
+    cols: Cols | None = None
+    rows: Rows | None = None
+    window: Window = DEFAULT_WINDOW
+
+
+class Detach(ChannelMessage, frozen=True, kw_only=True, tag="detach"):
+    """Leave; the program runs on."""
+
+
+class Input(ChannelMessage, frozen=True, kw_only=True, tag="input"):
+    """Bytes for the program: text, encoded as UTF-8."""
+
+    acts: ClassVar[bool] = True
+    data: str
+
+
+class Answer(ChannelMessage, frozen=True, kw_only=True, tag="answer"):
+    """What the client's emulator says by itself when a program asks."""
+
+    acts: ClassVar[bool] = True
+    data: Annotated[str, Meta(max_length=65_536)]
+
+
+class Resize(ChannelMessage, frozen=True, kw_only=True, tag="resize"):
+    """The size of this client's screen; only the lead writer's counts."""
+
+    acts: ClassVar[bool] = True
+    cols: Cols
+    rows: Rows
+
+
+class Rename(ChannelMessage, frozen=True, kw_only=True, tag="rename"):
+    """Give the terminal a title of one's own; an empty one returns to what the program says."""
+
+    acts: ClassVar[bool] = True
+    title: Name
+
+
+class Signal(ChannelMessage, frozen=True, kw_only=True, tag="signal"):
+    """Send a signal to the foreground process group."""
+
+    acts: ClassVar[bool] = True
+    name: SignalName
+
+
+class Ack(ChannelMessage, frozen=True, kw_only=True, tag="ack"):
+    """Everything below ``offset`` has been drawn."""
+
+    offset: ByteOffset
+
+
+class Close(ChannelMessage, frozen=True, kw_only=True, tag="close"):
+    """Hang up, then kill after the grace period."""
+
+    acts: ClassVar[bool] = True
+
+
+class List(Message, frozen=True, kw_only=True, tag="list"):
+    """Ask for the caller's terminals."""
+
+
+class Exec(ChannelMessage, frozen=True, kw_only=True, tag="exec"):
+    """A command without a terminal; stdout and stderr apart."""
+
+    workspace: Name
+    argv: Annotated[list[Argument], Meta(min_length=1, max_length=1024)]
+    cwd: Annotated[str, Meta(max_length=4096)] | None = None
+    env: Environment = {}
+    timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
+
+
+class Ping(Message, frozen=True, kw_only=True, tag="ping"):
+    """Answered by ``pong``."""
+
+    nonce: Name | None = None
+
+
+# Server to client.
+
+
+class User(Struct, frozen=True, kw_only=True):
+    """Who this socket belongs to."""
+
+    id: str
+    name: str
+
+
+class Limits(Struct, frozen=True, kw_only=True):
+    """Numbers that a client has to keep within."""
+
+    message_bytes: int
+    frame_bytes: int
+    input_bytes: int
+    terminals: int
+    cols: int
+    rows: int
+
+
+class ViewerInfo(Struct, frozen=True, kw_only=True):
+    """One viewer of a terminal; ``lead`` marks the writer whose size and answers count."""
+
+    id: int
+    name: str
+    role: RoleName
+    lead: bool
+
+
+class TerminalInfo(Struct, frozen=True, kw_only=True):
+    """One terminal, as lists show it. ``created`` is in seconds since 1970; ``offset`` the end of its output.
+
+    ``argv`` is for people, and shortened where it is long.
+    """
+
+    id: str
+    title: str
+    driver: str
+    argv: list[str]
+    cols: int
+    rows: int
+    created: float
+    offset: int
+    viewers: int
+    state: Literal["running", "closing", "exited"]
+    durable: bool
+    pid: int | None = None
+    status: int | None = None
+    signal: str | None = None
+
+
+class Ready(Message, frozen=True, kw_only=True, tag="ready"):
+    """The server's first word. ``resume_grace`` is how long a broken writer's place is held, in seconds."""
+
+    version: int
+    server: str
+    user: User
+    limits: Limits
+    resume_grace: float
+
+
+class Attached(ChannelMessage, frozen=True, kw_only=True, tag="attached"):
+    """The answer to ``open`` and ``attach``: what follows starts at ``offset``, in the modes of ``preamble``.
+
+    ``viewer`` is this client's own entry among ``viewers``.
+    """
+
+    terminal: str
+    offset: int
+    replay_until: int
+    preamble: str
+    cols: int
+    rows: int
+    role: RoleName
+    title: str
+    driver: str
+    viewer: int
+    viewers: list[ViewerInfo]
+
+
+class Output(ChannelMessage, frozen=True, kw_only=True, tag="output"):
+    """Output from its first byte ``offset`` to the byte before ``end``."""
+
+    offset: int
+    end: int
+    data: str
+
+
+class InputPaused(ChannelMessage, frozen=True, kw_only=True, tag="input_paused"):
+    """The program does not read; much input waits for it."""
+
+
+class InputResumed(ChannelMessage, frozen=True, kw_only=True, tag="input_resumed"):
+    """The program reads again."""
+
+
+class Skipped(ChannelMessage, frozen=True, kw_only=True, tag="skipped"):
+    """This viewer was too slow: the bytes from ``from`` to ``to`` are gone for it."""
+
+    from_: int = msgspec.field(name="from")
+    to: int
+    preamble: str
+
+
+class Resized(ChannelMessage, frozen=True, kw_only=True, tag="resized"):
+    """From ``offset`` on the terminal has this size."""
+
+    offset: int
+    cols: int
+    rows: int
+
+
+class Title(ChannelMessage, frozen=True, kw_only=True, tag="title"):
+    """The terminal's title is now this."""
+
+    title: str
+
+
+class Viewers(ChannelMessage, frozen=True, kw_only=True, tag="viewers"):
+    """Who looks at the terminal now."""
+
+    viewers: list[ViewerInfo]
+
+
+class Exited(ChannelMessage, frozen=True, kw_only=True, tag="exited"):
+    """The program has ended, and all of its output has been sent; unless it was closed, which waits for nobody."""
+
+    status: int | None = None
+    signal: str | None = None
+
+
+class Detached(ChannelMessage, frozen=True, kw_only=True, tag="detached"):
+    """This channel is over; the terminal may live on."""
+
+    reason: Literal["replaced", "revoked", "closed", "shutdown"]
+
+
+class ExecOutput(ChannelMessage, frozen=True, kw_only=True, tag="exec_output"):
+    """Output of a command without a terminal."""
+
+    stream: Literal["stdout", "stderr"]
+    data: str
+
+
+class Terminals(Message, frozen=True, kw_only=True, tag="terminals"):
+    """The answer to ``list``."""
+
+    terminals: list[TerminalInfo]
+
+
+class Notice(Message, frozen=True, kw_only=True, tag="notice"):
+    """Something for the person to read."""
+
+    level: Literal["info", "warning", "error"]
+    message: str
+
+
+class Error(Message, frozen=True, kw_only=True, tag="error"):
+    """A message was refused; the socket and everything else go on."""
+
+    code: str
+    message: str
+    channel: int | None = None
+
+
+class Pong(Message, frozen=True, kw_only=True, tag="pong"):
+    """The answer to ``ping``."""
+
+    nonce: str | None = None
+
+
+FromClient = Open | Attach | Detach | Input | Answer | Resize | Rename | Signal | Ack | Close | List | Exec | Ping
+FromServer = (
+    Ready
+    | Attached
+    | Output
+    | InputPaused
+    | InputResumed
+    | Skipped
+    | Resized
+    | Title
+    | Viewers
+    | Exited
+    | Detached
+    | ExecOutput
+    | Terminals
+    | Notice
+    | Error
+    | Pong
+)
+
+decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
+encoder = msgspec.json.Encoder()
+
+
+def type_of(message: type[Message]) -> str:
+    """The ``type`` of a message class."""
+    tag: Any = message.__struct_config__.tag
+    return str(tag)
