@@ -1,0 +1,108 @@
+"""What somebody may do with terminals outside of a WebSocket, in plain calls and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from webterm.access import Actor
+from webterm.errors import InvalidRequest, ShuttingDown
+from webterm.hub.hub import Hub
+from webterm.hub.scanner import unfinished_character
+from webterm.hub.terminal import Terminal
+from webterm.ids import TerminalId
+from webterm.session import Size
+
+OUTPUT_BYTES = 64 * 1024
+"""Bytes of output in one answer, unless more or less is asked for."""
+MOST_OUTPUT_BYTES = 1024 * 1024
+LONGEST_CHARACTER = 4
+"""Bytes of UTF-8 (RFC 3629)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A terminal that somebody wants. What is left out is the driver's choice."""
+
+    size: Size
+    driver: str | None = None
+    argv: Sequence[str] = ()
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    title: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """Output from its first byte ``start`` to the byte before ``end``, which is where to go on."""
+
+    start: int
+    end: int
+    data: bytes
+
+
+class TerminalRules:
+    """Terminals as their owners see them.
+
+    Every method that takes a terminal's id raises `webterm.errors.NoSuchTerminal` when there is none, or none that
+    this actor may see: the two are not to be told apart.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        self._opening = True
+
+    def stop_opening(self) -> None:
+        """The server stops: from now on nothing is started."""
+        self._opening = False
+
+    def visible(self, actor: Actor) -> list[Terminal]:
+        """The actor's terminals, the oldest first."""
+        return self.hub.visible(actor)
+
+    async def open(self, actor: Actor, order: Order) -> Terminal:
+        """Start a program. Raises what `webterm.hub.hub.Hub.open` raises, and `webterm.errors.ShuttingDown`."""
+        if not self._opening:
+            raise ShuttingDown("the server stops")
+        return await self.hub.open(
+            actor,
+            size=order.size,
+            driver=order.driver,
+            argv=order.argv,
+            cwd=order.cwd,
+            env=order.env,
+            title=order.title,
+        )
+
+    def get(self, actor: Actor, terminal_id: TerminalId) -> Terminal:
+        """One terminal."""
+        return self.hub.get(actor, terminal_id)
+
+    async def close(self, actor: Actor, terminal_id: TerminalId) -> None:
+        """End the program and remove the terminal."""
+        await self.hub.close(self.hub.get(actor, terminal_id))
+
+    async def resize(self, actor: Actor, terminal_id: TerminalId, size: Size) -> Terminal:
+        """Give the terminal another size, until a viewer gives it its own."""
+        terminal = self.hub.get(actor, terminal_id)
+        terminal.resize(size)
+        return terminal
+
+    async def output(self, actor: Actor, terminal_id: TerminalId, after: int | None, limit: int) -> Excerpt:
+        """Output from ``after`` on, or from the oldest that is kept if that is later; at most ``limit`` bytes.
+
+        It never ends inside a UTF-8 character, unless the program has ended inside one. A ``limit`` that is too small
+        for a character counts as 4; one that is printed half is left for later.
+
+        Raises `webterm.errors.InvalidRequest` for an offset that the output has not reached.
+        """
+        terminal = self.hub.get(actor, terminal_id)
+        if after is not None and after > terminal.head:
+            raise InvalidRequest(f"after: {after} is beyond the end of the output, {terminal.head}")
+        start, end, data = terminal.text_from(after, limit)
+        if terminal.exit is not None and end == terminal.head:
+            return Excerpt(start, end, data)
+        rest = unfinished_character(data)
+        if rest == len(data) and limit < LONGEST_CHARACTER:
+            return await self.output(actor, terminal_id, after, LONGEST_CHARACTER)
+        return Excerpt(start, end - rest, data[: len(data) - rest])

@@ -1,0 +1,61 @@
+"""How errors are told over HTTP: RFC 9457, ``application/problem+json``."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import msgspec
+from aiohttp import web
+
+from webterm.errors import WebtermError
+
+CODES = {
+    400: "invalid_request",
+    401: "not_signed_in",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    413: "too_big",
+    415: "unsupported_media_type",
+    421: "wrong_host",
+}
+"""Codes of what the HTTP layer refuses by itself. All others are in `webterm.errors`."""
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """The body of every refusal. ``code`` is for programs and stays, ``detail`` is for people."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str
+    detail: str
+
+
+def problem(status: int, code: str, detail: str) -> web.Response:
+    """An answer that says what is wrong."""
+    body = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/problem+json")
+
+
+def from_error(error: WebtermError) -> web.Response:
+    """The answer to one of our own errors."""
+    response = problem(error.status, error.code, str(error) or error.code)
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Webterm"  # RFC 9110, section 11.6.1: a 401 names a scheme
+    return response
+
+
+def from_http(error: web.HTTPException) -> web.Response:
+    """The answer to an error of aiohttp, of which only the status, ``Allow`` and our own text are passed on."""
+    detail = error.text if error.text and not error.text.startswith(f"{error.status}:") else error.reason
+    response = problem(error.status, CODES.get(error.status, "http_error"), detail)
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
+
+
+def unknown(request_id: str) -> web.Response:
+    """The answer to an error nobody foresaw. The log has the rest under ``request_id``."""
+    return problem(500, "internal_error", f"something went wrong here; the server's log has it under {request_id}")

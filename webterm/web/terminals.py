@@ -1,0 +1,102 @@
+"""REST: terminals for programs that do not want a WebSocket."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from aiohttp import web
+from msgspec import Meta, Struct
+
+from webterm.errors import InvalidRequest
+from webterm.ids import TerminalId
+from webterm.protocol.describe import describe
+from webterm.protocol.messages import Arguments, Cols, Environment, Name, Rows
+from webterm.session import Size
+from webterm.terminals.rules import MOST_OUTPUT_BYTES, OUTPUT_BYTES, Order
+from webterm.web.bodies import json, read_json
+from webterm.web.site import actor, site
+
+
+class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to start; an empty ``argv`` is the login shell."""
+
+    cols: Cols
+    rows: Rows
+    driver: Name | None = None
+    argv: Arguments = []
+    cwd: Annotated[str, Meta(max_length=4096)] | None = None
+    env: Environment = {}
+    title: Name | None = None
+
+
+class Resize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A size in character cells."""
+
+    cols: Cols
+    rows: Rows
+
+
+async def show_all(request: web.Request) -> web.StreamResponse:
+    """The caller's terminals."""
+    return json([describe(terminal) for terminal in site(request).terminals.visible(actor(request))])
+
+
+async def create(request: web.Request) -> web.StreamResponse:
+    """Start a program with a terminal."""
+    wanted = await read_json(request, Create)
+    order = Order(
+        size=Size(wanted.cols, wanted.rows),
+        driver=wanted.driver,
+        argv=wanted.argv,
+        cwd=wanted.cwd,
+        env=wanted.env,
+        title=wanted.title,
+    )
+    here = site(request)
+    terminal = await here.terminals.open(actor(request), order)
+    response = json(describe(terminal), status=201)
+    response.headers["Location"] = f"{here.prefix}/api/v1/terminals/{terminal.id}"
+    return response
+
+
+async def show(request: web.Request) -> web.StreamResponse:
+    """One terminal."""
+    return json(describe(site(request).terminals.get(actor(request), _id(request))))
+
+
+async def close(request: web.Request) -> web.StreamResponse:
+    """End the program and remove the terminal."""
+    await site(request).terminals.close(actor(request), _id(request))
+    return web.Response(status=204)
+
+
+async def resize(request: web.Request) -> web.StreamResponse:
+    """Another size."""
+    size = await read_json(request, Resize)
+    terminal = await site(request).terminals.resize(actor(request), _id(request), Size(size.cols, size.rows))
+    return json(describe(terminal))
+
+
+async def output(request: web.Request) -> web.StreamResponse:
+    """Output as text; the headers say which bytes, and ``Webterm-End`` is the next ``after``."""
+    after = _number(request, "after", None)
+    limit = _number(request, "limit", OUTPUT_BYTES) or OUTPUT_BYTES
+    if limit > MOST_OUTPUT_BYTES:
+        raise InvalidRequest(f"limit: at most {MOST_OUTPUT_BYTES}")
+    part = await site(request).terminals.output(actor(request), _id(request), after, limit)
+    headers = {"Webterm-Offset": str(part.start), "Webterm-End": str(part.end)}
+    return web.Response(text=part.data.decode("utf-8", "replace"), headers=headers)
+
+
+def _id(request: web.Request) -> TerminalId:
+    return TerminalId(request.match_info["terminal"])
+
+
+def _number(request: web.Request, name: str, default: int | None) -> int | None:
+    """A query parameter that is a number of bytes. Raises `webterm.errors.InvalidRequest`, which names it."""
+    text = request.query.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise InvalidRequest(f"{name}: a number of bytes, 0 or more")
+    return int(text)
