@@ -1,0 +1,60 @@
+/** The page's own keys: all with Ctrl+Shift, which programs in a terminal do not get to see anyway. */
+
+import type { Page } from "./page";
+
+export const SHORTCUTS: [keys: string, meaning: string][] = [
+  ["Ctrl+Shift+Enter", "New terminal"],
+  ["Ctrl+Shift+PageUp / PageDown", "Previous / next terminal"],
+  ["Ctrl+Shift+1 … 9", "Terminal 1 … 9"],
+  ["Ctrl+Shift+C / ⌘C", "Copy the selection"],
+  ["Ctrl+Shift+V / ⌘V", "Paste"],
+  ["Ctrl+Shift+F", "Find in the scrollback"],
+  ["Ctrl+Shift+Plus / Minus / 0", "Larger / smaller / usual text"],
+  ["Shift+PageUp / PageDown", "Scroll"],
+  ["Double-click a tab", "Rename it"],
+];
+
+const ACTIONS: Record<string, (page: Page) => void> = {
+  Enter: (page) => page.open(),
+  PageUp: (page) => move(page, -1),
+  PageDown: (page) => move(page, 1),
+  KeyC: (page) => page.copy(),
+  KeyF: (page) => (page.finding.value = true),
+  Equal: (page) => page.preferences.zoom(1),
+  NumpadAdd: (page) => page.preferences.zoom(1),
+  Minus: (page) => page.preferences.zoom(-1),
+  NumpadSubtract: (page) => page.preferences.zoom(-1),
+  Digit0: (page) => (page.preferences.fontSize.value = 14),
+};
+
+export function listenForShortcuts(page: Page): void {
+  // In the capturing phase: before xterm.js, which would send the key to the program.
+  addEventListener("keydown", (event) => shortcut(page, event), true);
+}
+
+function shortcut(page: Page, event: KeyboardEvent): void {
+  if (!event.ctrlKey || !event.shiftKey || event.altKey || event.metaKey || page.dialog.value) return;
+  if (event.code === "KeyV") {
+    event.stopPropagation(); // the browser pastes; xterm.js must not send ^V
+    return;
+  }
+  const action = ACTIONS[event.code] ?? digit(event.code);
+  if (!action) return;
+  event.preventDefault();
+  event.stopPropagation();
+  action(page);
+}
+
+function digit(code: string): ((page: Page) => void) | undefined {
+  const number = /^Digit([1-9])$/.exec(code)?.[1];
+  if (!number) return undefined;
+  return (page) => {
+    const tab = page.terminals.tabs.value[Number(number) - 1];
+    if (tab) page.select(tab);
+  };
+}
+
+function move(page: Page, step: number): void {
+  page.terminals.step(step);
+  page.pane?.focus();
+}

@@ -1,0 +1,229 @@
+/** All terminals of this page, and which message is for which of them. */
+
+import { batch, signal } from "@preact/signals";
+import type { Size } from "./attachment";
+import type { OutputFrame } from "./frames";
+import type { ErrorMessage, ServerMessage, TerminalInfo } from "./protocol.gen";
+import { Tab, type MakePane, type Wire } from "./tab";
+import { cleanTitle } from "./titles";
+
+const FALLBACK: Size = { cols: 80, rows: 24 };
+
+export interface Surroundings {
+  wire: Wire;
+  makePane: MakePane;
+  hint: (text: string) => void;
+  /** The id of the terminal that was shown before the page was loaded again. */
+  remembered?: string | null;
+}
+
+export class Terminals {
+  readonly tabs = signal<Tab[]>([]);
+  readonly active = signal<Tab | null>(null);
+  /** Whether the server's list has come once: before that, "no terminals" means nothing. */
+  readonly listed = signal(false);
+  private readonly byChannel = new Map<number, Tab>();
+  private lastChannel = 0;
+
+  constructor(private readonly around: Surroundings) {}
+
+  /** A fresh socket: every tab takes its place again, the visible one first. */
+  ready(): void {
+    this.byChannel.clear();
+    this.lastChannel = 0;
+    for (const tab of this.tabs.value.filter((tab) => tab.attachment.terminal === null)) this.drop(tab);
+    const active = this.active.value;
+    const rest = this.tabs.value.filter((tab) => tab !== active && tab.phase.value !== "gone");
+    if (active && active.phase.value !== "gone") this.attach(active);
+    for (const tab of rest) this.attach(tab);
+    this.around.wire.send({ type: "list" });
+  }
+
+  /** The socket is gone, and all channels with it. */
+  lost(): void {
+    this.byChannel.clear();
+    batch(() => this.tabs.value.forEach((tab) => tab.lost()));
+  }
+
+  output(frame: OutputFrame): void {
+    const tab = this.byChannel.get(frame.channel);
+    if (tab?.output(frame) && tab !== this.active.value) tab.activity.value = true;
+  }
+
+  message(message: ServerMessage): void {
+    if (message.type === "terminals") return batch(() => this.list(message.terminals));
+    if (message.type === "notice") return this.around.hint(message.message);
+    if (message.type === "error") return this.error(message);
+    if (!("channel" in message)) return;
+    const tab = this.byChannel.get(message.channel);
+    if (tab) batch(() => this.tell(tab, message));
+  }
+
+  open(): void {
+    if (!this.around.wire.connected()) return this.around.hint("Not connected");
+    const tab = this.add();
+    this.select(tab);
+    tab.open(this.number(tab), tab.pane.propose() ?? FALLBACK);
+  }
+
+  /** End the program (if it runs) and forget the terminal. */
+  close(tab: Tab): void {
+    const channel = tab.attachment.channel;
+    if (tab.phase.value === "detached") return this.around.hint("Not connected");
+    if (channel !== null) this.around.wire.send({ type: "close", channel });
+    this.drop(tab);
+  }
+
+  rename(tab: Tab, title: string): void {
+    const channel = tab.attachment.channel;
+    if (channel === null) return this.around.hint("Not connected");
+    this.around.wire.send({ type: "rename", channel, title: cleanTitle(title) });
+  }
+
+  select(tab: Tab): void {
+    const before = this.active.value;
+    batch(() => {
+      this.active.value = tab;
+      tab.activity.value = false;
+    });
+    if (before !== tab) before?.pane.hide();
+    tab.pane.show();
+    this.fit();
+  }
+
+  /** Select the tab `step` places further, going round. */
+  step(step: number): void {
+    const tabs = this.tabs.value;
+    const at = this.active.value ? tabs.indexOf(this.active.value) : 0;
+    const tab = tabs[(at + step + tabs.length) % tabs.length];
+    if (tab) this.select(tab);
+  }
+
+  /** Offer the place that the visible terminal has. */
+  fit(): void {
+    const tab = this.active.value;
+    const size = tab?.pane.propose();
+    if (tab && size) tab.offer(size);
+  }
+
+  /** Attach anew: the writer that attached last leads, so its size counts. */
+  takeLead(tab: Tab): void {
+    const channel = tab.attachment.channel;
+    if (channel === null) return this.around.hint("Not connected");
+    this.byChannel.delete(channel);
+    this.around.wire.send({ type: "detach", channel });
+    this.attach(tab);
+  }
+
+  private tell(tab: Tab, message: Exclude<ServerMessage, ErrorMessage>): void {
+    switch (message.type) {
+      case "attached":
+        tab.attached(message);
+        if (tab === this.active.value) this.fit();
+        break;
+      case "output":
+        this.output({ ...message, data: new TextEncoder().encode(message.data) });
+        break;
+      case "skipped":
+        tab.skipped(message);
+        break;
+      case "resized":
+        tab.resized(message);
+        if (tab === this.active.value && !tab.lead.value) this.fit();
+        break;
+      case "title":
+        tab.title.value = cleanTitle(message.title);
+        break;
+      case "viewers":
+        tab.watched(message.viewers);
+        if (tab === this.active.value) this.fit();
+        break;
+      case "exited":
+        tab.exited(message);
+        break;
+      case "input_paused":
+        tab.pauseInput();
+        break;
+      case "input_resumed":
+        tab.resumeInput();
+        break;
+      case "detached":
+        this.detached(tab, message.reason);
+        break;
+    }
+  }
+
+  private detached(tab: Tab, reason: string): void {
+    const channel = tab.attachment.channel;
+    if (channel !== null) this.byChannel.delete(channel);
+    if (reason === "closed") return this.drop(tab);
+    tab.lost();
+    if (reason === "revoked") tab.gone();
+  }
+
+  private error(message: ErrorMessage): void {
+    const tab = message.channel == null ? undefined : this.byChannel.get(message.channel);
+    this.around.hint(message.message);
+    if (tab?.phase.value === "opening") this.drop(tab);
+    else if (tab?.phase.value === "attaching") tab.gone();
+  }
+
+  private list(infos: TerminalInfo[]): void {
+    const known = new Set(this.tabs.value.map((tab) => tab.attachment.terminal));
+    const fresh = infos.filter((info) => !known.has(info.id)).sort((one, other) => one.created - other.created);
+    const first = !this.listed.value;
+    this.listed.value = true;
+    const added = fresh.map((info) => {
+      const tab = this.add();
+      tab.describe(info);
+      return tab;
+    });
+    this.choose(first);
+    const active = this.active.value;
+    for (const tab of added) if (tab === active) this.attach(tab);
+    for (const tab of added) if (tab !== active) this.attach(tab);
+    if (first && this.tabs.value.length === 0) this.open();
+  }
+
+  private choose(first: boolean): void {
+    if (this.active.value) return;
+    const tabs = this.tabs.value;
+    const remembered = first ? tabs.find((tab) => tab.attachment.terminal === this.around.remembered) : undefined;
+    const tab = remembered ?? tabs.at(-1);
+    if (tab) this.select(tab);
+  }
+
+  private add(): Tab {
+    const tab = new Tab(this.around.wire, this.around.makePane, this.around.hint);
+    this.tabs.value = [...this.tabs.value, tab];
+    return tab;
+  }
+
+  private attach(tab: Tab): void {
+    const visible = tab === this.active.value && tab.ended.value === null;
+    tab.attach(this.number(tab), visible ? tab.pane.propose() : null);
+  }
+
+  /** A channel number that this socket has not seen. */
+  private number(tab: Tab): number {
+    const channel = ++this.lastChannel;
+    this.byChannel.set(channel, tab);
+    return channel;
+  }
+
+  private drop(tab: Tab): void {
+    const tabs = this.tabs.value;
+    const at = tabs.indexOf(tab);
+    if (at < 0) return;
+    if (tab.attachment.channel !== null) this.byChannel.delete(tab.attachment.channel);
+    const rest = tabs.filter((other) => other !== tab);
+    tab.attachment.gone();
+    batch(() => {
+      this.tabs.value = rest;
+      if (this.active.value === tab) this.active.value = null;
+    });
+    tab.pane.dispose();
+    const next = rest[Math.min(at, rest.length - 1)];
+    if (this.active.value === null && next) this.select(next);
+  }
+}

@@ -1,0 +1,89 @@
+import { useEffect, useState } from "preact/hooks";
+import type { State } from "../connection";
+import type { Page } from "../page";
+import { same, type Tab } from "../tab";
+
+export function StatusBar({ page }: { page: Page }) {
+  const tab = page.terminals.active.value;
+  const message = page.link.value ?? page.hint.value;
+  return (
+    <footer class="status">
+      <ConnectionState page={page} state={page.state.value} />
+      <span class="message" role="status">
+        {message}
+      </span>
+      {tab && <Progress tab={tab} />}
+      {tab && <Geometry page={page} tab={tab} />}
+    </footer>
+  );
+}
+
+function ConnectionState({ page, state }: { page: Page; state: State }) {
+  if (state.kind === "open") {
+    const latency = page.latency.value;
+    return (
+      <span class="connection good" title="Time to the server and back">
+        <i aria-hidden="true" />
+        <span class="long">Connected</span>
+        {latency !== null && <span class="latency">{latency < 10 ? latency.toFixed(1) : Math.round(latency)} ms</span>}
+      </span>
+    );
+  }
+  return (
+    <span class={`connection ${state.kind === "stopped" ? "bad" : "busy"}`} role="status">
+      <i aria-hidden="true" />
+      {state.kind === "waiting" ? <Countdown until={state.until} /> : words(state)}
+      {(state.kind === "waiting" || state.kind === "stopped") && (
+        <button onClick={() => page.connection.connect()}>{state.kind === "waiting" ? "now" : "connect again"}</button>
+      )}
+    </span>
+  );
+}
+
+function words(state: State): string {
+  if (state.kind === "stopped") return state.reason ? `Disconnected: ${state.reason}` : "Disconnected by the server";
+  return state.kind === "signed_out" ? "Signed out" : "Connecting…";
+}
+
+function Countdown({ until }: { until: number }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 250);
+    return () => clearInterval(timer);
+  }, []);
+  return <span>Reconnecting in {Math.max(1, Math.ceil((until - now) / 1000))} s</span>;
+}
+
+function Progress({ tab }: { tab: Tab }) {
+  const { waiting, total } = tab.sending.value;
+  if (waiting === 0) return null;
+  return (
+    <span class="progress">
+      <progress max={total} value={total - waiting} aria-label="Input on its way" />
+      <span>{Math.ceil(waiting / 1024)} KiB to send</span>
+      <button onClick={() => tab.cancelInput()}>cancel</button>
+    </span>
+  );
+}
+
+function Geometry({ page, tab }: { page: Page; tab: Tab }) {
+  const size = tab.size.value;
+  const others = tab.viewers.value.length - 1;
+  const leader = tab.viewers.value.find((viewer) => viewer.lead);
+  const foreign = tab.phase.value === "attached" && tab.ended.value === null && !tab.lead.value && leader;
+  const fits = same(tab.wanted.value, size);
+  return (
+    <span class="geometry">
+      {tab.readOnly.value && <span class="badge">read only</span>}
+      {foreign && !tab.readOnly.value && !fits && (
+        <button title={`${leader.name} decides the size now`} onClick={() => page.terminals.takeLead(tab)}>
+          fit to me
+        </button>
+      )}
+      {others > 0 && <span title={tab.viewers.value.map((viewer) => viewer.name).join(", ")}>{others + 1} viewers</span>}
+      <span class="long">
+        {size.cols}×{size.rows}
+      </span>
+    </span>
+  );
+}
