@@ -1,0 +1,1 @@
+"""Measurements of webterm beside terminado and the bare pseudo-terminal: ``bench/run``."""
