@@ -96,12 +96,13 @@ class Person:
     async def attached(self, count: int = 1) -> None:
         """Wait until all ``count`` tabs are attached."""
         await self.until(
-            "n => webterm?.tabs().length === n && webterm.tabs().every(t => t.phase === 'attached')", count
+            "n => webterm.tabs().length === n && webterm.tabs().every(t => t.phase === 'attached')", count
         )
 
     async def until(self, condition: str, argument: object = None) -> None:
-        """Wait until a function in the page returns something true."""
-        await self.page.wait_for_function(condition, arg=argument, timeout=PATIENCE)
+        """Wait until a function in the page returns something true; a page that is still loading is waited for."""
+        loaded = f"argument => 'webterm' in window && ({condition})(argument)"
+        await self.page.wait_for_function(loaded, arg=argument, timeout=PATIENCE)
 
     async def sees(self, text: str) -> None:
         """Wait until the visible terminal shows ``text``."""
@@ -222,7 +223,8 @@ class Person:
         answer = await self.context.request.get(api)
         for terminal in await answer.json() if answer.status == 200 else ():
             headers = {"Origin": server.url.rstrip("/")}
-            assert (await self.context.request.delete(f"{api}/{terminal['id']}", headers=headers)).ok
+            closed = await self.context.request.delete(f"{api}/{terminal['id']}", headers=headers)
+            assert closed.ok or closed.status == 404, closed.status  # it may have ended by itself meanwhile
 
     async def leave(self) -> list[str]:
         """Close the context. What the page should not have done comes back."""
