@@ -95,9 +95,7 @@ class Person:
 
     async def attached(self, count: int = 1) -> None:
         """Wait until all ``count`` tabs are attached."""
-        await self.until(
-            "n => webterm.tabs().length === n && webterm.tabs().every(t => t.phase === 'attached')", count
-        )
+        await self.until("n => webterm.tabs().length === n && webterm.tabs().every(t => t.phase === 'attached')", count)
 
     async def until(self, condition: str, argument: object = None) -> None:
         """Wait until a function in the page returns something true; a page that is still loading is waited for."""
