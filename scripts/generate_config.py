@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
+import msgspec
+
 from webterm.settings import SECTIONS, Row, rows
 from webterm.settings_sources import allowed
 
@@ -86,6 +88,10 @@ def document() -> str:
 
 def toml(value: object) -> str:
     """A default as TOML writes it. JSON's notation of texts, numbers and lists of texts is TOML's, too."""
+    if isinstance(value, msgspec.Struct):
+        return toml(msgspec.to_builtins(value))
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }" if value else "{}"
     return '""' if value is None else json.dumps(value)
 
 

@@ -16,10 +16,40 @@ class Role(enum.IntEnum):
     OWN = 3
 
 
+class Scope(enum.StrEnum):
+    """What a proof of identity is good for. Routes and messages name the one that they need."""
+
+    TERMINALS_READ = "terminals:read"
+    TERMINALS_WRITE = "terminals:write"
+    ACCOUNT = "account"
+    """One's own account: password, devices, tokens."""
+    ADMIN = "admin"
+    """Other people's accounts, invitations, the audit log, measurements."""
+
+
+EVERYDAY = frozenset({Scope.TERMINALS_READ, Scope.TERMINALS_WRITE, Scope.ACCOUNT})
+"""What everybody may do with their own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who is asking. ``owner`` marks the person who started the server."""
+    """Who is asking, and what for. ``owner`` marks the person who started the server."""
 
     id: UserId
     name: str
     owner: bool = False
+    tier: str = "free"
+    scopes: frozenset[Scope] = EVERYDAY
+
+    def may(self, scope: Scope) -> bool:
+        """Whether this proof of identity is good for that."""
+        return scope in self.scopes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Who caused a change and from where, for the audit log. ``address`` is an IP address, ``local`` for commands."""
+
+    user: UserId | None
+    name: str
+    address: str

@@ -23,13 +23,13 @@ from aiohttp import web
 
 from webterm import datadir
 from webterm.access import Actor
-from webterm.accounts.logins import LoginId, Logins
+from webterm.accounts.logins import Logins
 from webterm.accounts.signing_in import SigningIn
 from webterm.accounts.tickets import Tickets
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
 from webterm.hub.hub import Hub, HubLimits
-from webterm.ids import UserId
+from webterm.ids import LoginId, UserId
 from webterm.session import Driver
 from webterm.settings import Server, Settings
 from webterm.terminals.rules import TerminalRules

@@ -7,20 +7,32 @@
     ├── NotSignedIn             nobody is asking, or the proof is no longer good
     ├── Forbidden               somebody is asking who may not
     │   ├── ReadOnly            a viewer with role ``read`` tried to act
-    │   └── WrongOrigin         the request comes from a page of another site
+    │   ├── WrongOrigin         the request comes from a page of another site
+    │   ├── MissingScope        the proof of identity is not good for this
+    │   └── RegistrationClosed  no account may be made this way
     ├── NotFound                no such thing, or none that this actor may see
     │   ├── NoSuchTerminal
     │   ├── NoSuchChannel
     │   ├── NoSuchDriver
-    │   └── NoSuchWorkspace
+    │   ├── NoSuchWorkspace
+    │   ├── NoSuchUser
+    │   ├── NoSuchLogin
+    │   ├── NoSuchToken
+    │   ├── NoSuchInvitation
+    │   └── NoSuchProvider
     ├── Conflict                the thing is not in a state for this
     │   ├── ChannelInUse
-    │   └── TerminalExited
+    │   ├── TerminalExited
+    │   └── NameTaken           a user name or e-mail address that somebody else has
     ├── LimitReached            a number of the settings is used up
-    │   └── InputOverflow       a program does not read and its input queue is full
+    │   ├── InputOverflow       a program does not read and its input queue is full
+    │   └── RateLimited         too many calls or attempts; ``retry_after`` says when to come back
     ├── LaunchFailed            the program could not be started
     ├── Unavailable             a driver, or what it needs, does not answer
-    │   └── ShuttingDown
+    │   ├── ShuttingDown
+    │   └── StoreUnavailable    the database does not answer
+    ├── StoreError              the database or a backup cannot be used as it is
+    │   └── NewerSchema         the database was made by a newer webterm
     ├── SettingsError           the settings hold faults; all of them are listed
     └── DataDirectoryError      the data directory cannot be used
         └── DataDirectoryBusy   another server holds it
@@ -71,6 +83,14 @@ class WrongOrigin(Forbidden):
     code = "wrong_origin"
 
 
+class MissingScope(Forbidden):
+    code = "missing_scope"
+
+
+class RegistrationClosed(Forbidden):
+    code = "registration_closed"
+
+
 class NotFound(WebtermError):
     code = "not_found"
     status = 404
@@ -92,6 +112,26 @@ class NoSuchWorkspace(NotFound):
     code = "no_such_workspace"
 
 
+class NoSuchUser(NotFound):
+    code = "no_such_user"
+
+
+class NoSuchLogin(NotFound):
+    code = "no_such_login"
+
+
+class NoSuchToken(NotFound):
+    code = "no_such_token"
+
+
+class NoSuchInvitation(NotFound):
+    code = "no_such_invitation"
+
+
+class NoSuchProvider(NotFound):
+    code = "no_such_provider"
+
+
 class Conflict(WebtermError):
     code = "conflict"
     status = 409
@@ -105,6 +145,10 @@ class TerminalExited(Conflict):
     code = "terminal_exited"
 
 
+class NameTaken(Conflict):
+    code = "name_taken"
+
+
 class LimitReached(WebtermError):
     code = "limit_reached"
     status = 429
@@ -112,6 +156,16 @@ class LimitReached(WebtermError):
 
 class InputOverflow(LimitReached):
     code = "input_overflow"
+
+
+class RateLimited(LimitReached):
+    """``retry_after`` is in seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, text: str, retry_after: float) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class LaunchFailed(WebtermError):
@@ -126,6 +180,18 @@ class Unavailable(WebtermError):
 
 class ShuttingDown(Unavailable):
     code = "shutting_down"
+
+
+class StoreUnavailable(Unavailable):
+    code = "store_unavailable"
+
+
+class StoreError(WebtermError):
+    code = "store_error"
+
+
+class NewerSchema(StoreError):
+    code = "newer_schema"
 
 
 class SettingsError(WebtermError):

@@ -8,6 +8,12 @@ from typing import NewType
 TerminalId = NewType("TerminalId", str)
 ViewerId = NewType("ViewerId", int)
 UserId = NewType("UserId", str)
+"""A UUID; a host application that signs people in itself may have ids of another form."""
+LoginId = NewType("LoginId", str)
+TokenId = NewType("TokenId", str)
+ProofId = LoginId | TokenId
+"""What a right to be here rests on, and ends with."""
+InvitationId = NewType("InvitationId", str)
 
 
 def new_terminal_id() -> TerminalId:

@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
-from webterm.settings_checks import ENVIRONMENT, HOST, HOSTS, ORIGINS, PATH, URL, Check, is_loopback
+from webterm.settings_accounts import Accounts, Database, Limits, Oidc, Redis
+from webterm.settings_checks import ENVIRONMENT, HOST, HOSTS, NETWORKS, ORIGINS, PATH, URL, Check, is_loopback
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
@@ -33,7 +34,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Meta(
             description="Directory for what the server keeps.",
-            extra={"default": "$XDG_DATA_HOME/webterm, or ~/.local/share/webterm", "check": PATH},
+            extra={
+                "default": "$XDG_DATA_HOME/webterm, or ~/.local/share/webterm",
+                "check": PATH,
+                "alias": "DATA_DIR",
+            },
         ),
     ] = None
     public_url: Annotated[
@@ -54,6 +59,20 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     frame_ancestors: Annotated[
         tuple[str, ...],
         Meta(description="Origins whose pages may show webterm in a frame.", extra={"check": ORIGINS}),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses or networks of reverse proxies. Only their X-Forwarded-For header is believed.",
+            extra={"check": NETWORKS},
+        ),
+    ] = ()
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins whose pages may call the API with a token in the Authorization header.",
+            extra={"check": ORIGINS},
+        ),
     ] = ()
     on_stop: Annotated[
         Literal["keep", "end"],
@@ -129,6 +148,13 @@ class Local(msgspec.Struct, frozen=True, kw_only=True):
             extra={"check": ENVIRONMENT, "secret": True},
         ),
     ] = msgspec.field(default_factory=dict)
+    isolation: Annotated[
+        Literal["refuse", "none"],
+        Meta(
+            description="Programs of people other than the owner: refused, or run without any isolation, which gives"
+            " each of them everything that the server's own user may do."
+        ),
+    ] = "refuse"
     close_grace: Annotated[
         float,
         Meta(description="Seconds between hanging up on a program and killing it.", ge=0, le=600),
@@ -148,6 +174,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: Server = Server()
     terminals: Terminals = Terminals()
     local: Local = Local()
+    accounts: Accounts = Accounts()
+    limits: Limits = Limits()
+    oidc: Oidc = Oidc()
+    database: Database = Database()
+    redis: Redis = Redis()
 
     @property
     def data_dir(self) -> Path:
@@ -156,6 +187,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return Path(self.server.data_dir).expanduser().absolute()
         base = os.environ.get("XDG_DATA_HOME", "")
         return (Path(base) if base.startswith("/") else Path.home() / ".local/share") / "webterm"
+
+    @property
+    def database_url(self) -> str:
+        """Where the store is: ``database.url``, or SQLite in the data directory."""
+        return self.database.url or f"sqlite:///{self.data_dir / 'webterm.db'}"
 
     @property
     def on_loopback(self) -> bool:
@@ -212,6 +248,12 @@ class Row:
         return f"WEBTERM_{self.section}__{self.name}".upper()
 
     @property
+    def alias(self) -> str | None:
+        """Another variable that is read, too; the proper name is stronger."""
+        alias = self.extra.get("alias")
+        return alias if isinstance(alias, str) else None
+
+    @property
     def check(self) -> Check | None:
         """What its type does not say about allowed values."""
         check = self.extra.get("check")
@@ -223,7 +265,16 @@ class Row:
         return bool(self.extra.get("secret"))
 
 
-SECTIONS: dict[str, type[msgspec.Struct]] = {"server": Server, "terminals": Terminals, "local": Local}
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "server": Server,
+    "terminals": Terminals,
+    "local": Local,
+    "accounts": Accounts,
+    "limits": Limits,
+    "oidc": Oidc,
+    "database": Database,
+    "redis": Redis,
+}
 
 
 def rows() -> Iterator[Row]:

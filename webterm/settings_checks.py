@@ -13,6 +13,8 @@ LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 NAME = re.compile(rf"{LABEL}(\.{LABEL})*", re.IGNORECASE)
 HTTP = re.compile(r"https?://[\w.:\[\]-]+(?P<path>(/[\w.~-]+)*/?)", re.ASCII | re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+SHORT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,41 @@ ORIGINS = Check(
 )
 PATH = Check(lambda path: "\0" not in path, "a path")
 ENVIRONMENT = Check(_is_environment, "a table of variables: names of letters, digits and _, and texts without NUL")
+
+
+def _is_network(text: str) -> bool:
+    """Whether ``text`` is an address or a network such as 10.0.0.0/8."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_url_of(*schemes: str) -> Callable[[str], bool]:
+    return lambda text: text.partition("://")[0] in schemes and "://" in text and "\0" not in text
+
+
+def _are_providers(providers: dict[str, Any]) -> bool:
+    return all(
+        SHORT_NAME.fullmatch(name) and _is_http(provider.issuer) and all(map(_is_host, provider.domains))
+        for name, provider in providers.items()
+    )
+
+
+NETWORKS = Check(lambda items: all(map(_is_network, items)), "a list of IP addresses or networks such as 10.0.0.0/8")
+DATABASE = Check(
+    _is_url_of("sqlite", "sqlite+aiosqlite", "postgresql", "postgresql+asyncpg", "postgres"),
+    "sqlite:///path or postgresql://user:password@host:port/name",
+)
+REDIS = Check(_is_url_of("redis", "rediss", "unix"), "redis://host:port/0, rediss://… or unix:///path")
+HEADER = Check(lambda name: FIELD_NAME.fullmatch(name) is not None, "the name of a header: letters, digits and hyphens")
+TIERS = Check(
+    lambda tiers: bool(tiers) and all(map(SHORT_NAME.fullmatch, tiers)),
+    "a table of tiers, each { general = N, auth = N, ai = N }, under names of small letters, digits, _ and -",
+)
+PROVIDERS = Check(
+    _are_providers,
+    'a table of providers, each at least { issuer = "https://…", client_id = "…" }, under names of small letters,'
+    " digits, _ and -",
+)

@@ -58,6 +58,8 @@ def load(
     settings = _build(values)
     if not wrong & {"server.host", "server.allowed_hosts", "server.public_url"}:
         faults.extend(_cross_faults(settings, sources))
+    if not wrong & {"limits.tiers", "server.trusted_proxies"}:
+        faults.extend(_people_faults(settings, sources))
     if faults:
         raise SettingsError(faults)
     return settings
@@ -106,6 +108,8 @@ def _from_file(file: Path, known: Mapping[str, Row], faults: list[str]) -> Itera
 def _from_environment(
     environ: Mapping[str, str], known: Mapping[str, Row], faults: list[str]
 ) -> Iterator[tuple[str, Found]]:
+    aliases = {row.alias: row.key for row in known.values() if row.alias}
+    yield from ((aliases[name], Found(name, environ[name], text=True)) for name in aliases if name in environ)
     variables = {row.variable: row.key for row in known.values()}
     for name, value in environ.items():
         if name in variables:
@@ -198,4 +202,20 @@ def _cross_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[st
             " browsers may reach it. Set allowed_hosts under [server], for instance"
             f' allowed_hosts = ["terminal.example.org"] or WEBTERM_SERVER__ALLOWED_HOSTS=terminal.example.org, or set'
             " public_url where a reverse proxy is in front"
+        )
+
+
+def _people_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[str]:
+    tiers = settings.limits.tiers
+    for key, name in (
+        ("accounts.default_tier", settings.accounts.default_tier),
+        ("limits.anonymous_tier", settings.limits.anonymous_tier),
+    ):
+        if name not in tiers:
+            source = sources.get(key) or sources.get("limits.tiers", "default")
+            yield f"{source}: {key}: found {name!r}, allowed: one of the tiers, {', '.join(tiers)}"
+    if settings.accounts.proxy_header and not settings.server.trusted_proxies:
+        yield (
+            f"{sources['accounts.proxy_header']}: accounts.proxy_header: anybody could send such a header; set"
+            " server.trusted_proxies to the addresses of the proxies that set it"
         )

@@ -6,10 +6,9 @@ import pytest
 
 from tests.accounts.test_logins import Clock
 from webterm.access import Actor
-from webterm.accounts.logins import LoginId
 from webterm.accounts.tickets import LIFETIME, MOST, Tickets
 from webterm.errors import LimitReached
-from webterm.ids import UserId
+from webterm.ids import LoginId, UserId
 
 ANN = Actor(id=UserId("ann"), name="Ann")
 LOGIN = LoginId("login")

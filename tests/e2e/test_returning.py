@@ -101,6 +101,7 @@ async def test_a_killed_server_comes_back_with_the_same_screen(own_server: Serve
     await person.run(COLOURS)
     await person.sees("colour6")
     await person.run("X=kept")
+    await person.sees("X=kept")
     await person.at_prompt()
     before, drawn = await person.screen(), await markup(person)
     await own_server.kill()

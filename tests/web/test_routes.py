@@ -12,13 +12,13 @@ import pytest
 from aiohttp import web
 
 from tests.web.conftest import Running, browser, started
-from webterm.web.gate import Row
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS, rows
+from webterm.web.row import Row
 from webterm.web.site import SITE
 
 ALL_ROWS = (*ROWS, *OWN_LOGIN_ROWS)
-GUARDED = [row for row in ALL_ROWS if row.access == "login"]
-OWN_ORIGIN = [row for row in ALL_ROWS if row.origin == "own" and row.access == "login"]
+GUARDED = [row for row in ALL_ROWS if row.access is not None]
+OWN_ORIGIN = [row for row in ALL_ROWS if row.origin == "own" and row.access is not None]
 UPGRADE = {
     "Upgrade": "websocket",
     "Connection": "Upgrade",
@@ -67,7 +67,7 @@ def test_rows_are_complete(row: Row) -> None:
     unsafe = row.method != "GET" or row.path == "/ws"
     assert row.origin == ("own" if unsafe else "any")
     assert row.doc.endswith(".")
-    assert row.access == "login" or row.path in {"/", "/health", "/api/v1/login"} or row.path.startswith("/assets/")
+    assert row.access is not None or row.path in {"/", "/health", "/api/v1/login"} or row.path.startswith("/assets/")
 
 
 SPOOFS: list[dict[str, str]] = [

@@ -14,16 +14,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NewType
 
 import msgspec
 
 from webterm.datadir import write_private
-from webterm.ids import UserId
+from webterm.ids import LoginId, UserId
 
 log = logging.getLogger("webterm.accounts")
-
-LoginId = NewType("LoginId", str)
 
 LIFETIME = 30 * 86_400.0
 """Seconds that a login lasts after its last use."""

@@ -9,9 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from webterm.access import Actor
-from webterm.accounts.logins import LoginId
 from webterm.errors import LimitReached
-from webterm.ids import UserId
+from webterm.ids import LoginId, UserId
 
 LIFETIME = 30
 """Seconds that a ticket lasts."""

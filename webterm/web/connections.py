@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from webterm.access import Actor
-from webterm.accounts.logins import LoginId
 from webterm.errors import NotSignedIn, ShuttingDown
-from webterm.ids import UserId
+from webterm.ids import LoginId, UserId
 
 log = logging.getLogger("webterm.web")
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp_session import AbstractStorage, Session, SessionData
 
-from webterm.accounts.logins import Login, LoginId, Logins, id_of
-from webterm.ids import UserId
+from webterm.accounts.logins import Login, Logins, id_of
+from webterm.ids import LoginId, UserId
 
 USER = "user"
 COOKIE_LIFETIME = 400 * 86_400

@@ -10,40 +10,18 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 from aiohttp import web
 
-from webterm.errors import NotSignedIn, WebtermError, WrongOrigin
+from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
+from webterm.web.row import Handler, Row
 from webterm.web.site import REQUEST_ID, VISITOR, OwnLogin, Site, Visitor, site, visitor
 
 log = logging.getLogger("webterm.web")
 access_log = logging.getLogger("webterm.access")
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One route.
-
-    ``access``: ``open`` to anybody, or with ``login`` only. ``origin``: ``own`` refuses what other sites' pages make
-    a browser send; ``any`` is for what changes nothing. ``ticket``: a one-use ticket in the URL is as good as a login.
-    ``doc`` says what the route is for, on one line.
-    """
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "*"]
-    path: str
-    handler: Handler
-    access: Literal["open", "login"]
-    origin: Literal["own", "any"]
-    doc: str
-    ticket: bool = False
 
 
 def guarded(row: Row) -> Handler:
@@ -148,8 +126,12 @@ def _check_origin(request: web.Request, *, demanded: bool) -> None:
 
 
 async def _let_in(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
-    if row.access == "login" and visitor(request).actor is None:
-        raise NotSignedIn("sign in first")
+    if row.access is not None:
+        who = visitor(request).actor
+        if who is None:
+            raise NotSignedIn("sign in first")
+        if row.access != "any" and not who.may(row.access):
+            raise MissingScope(f"this needs the scope {row.access}")
     return await handler(request)
 
 

@@ -9,8 +9,8 @@ from aiohttp_session import Session
 from msgspec import Meta, Struct
 
 from webterm.accounts import tickets
-from webterm.accounts.logins import LoginId
 from webterm.errors import NotSignedIn
+from webterm.ids import LoginId
 from webterm.protocol.messages import User
 from webterm.web.bodies import json, read_json
 from webterm.web.cookies import USER

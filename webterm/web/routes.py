@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
+from webterm.access import Scope
 from webterm.web import health, login, page, terminals
-from webterm.web.gate import Row, add_headers, guarded
+from webterm.web.gate import add_headers, guarded
+from webterm.web.row import Row
 from webterm.web.site import SITE, Site
 from webterm.web.socket import socket
 
@@ -15,20 +17,21 @@ TERMINALS = "/api/v1/terminals"
 TERMINAL = TERMINALS + "/{terminal:[A-Za-z0-9_-]+}"
 
 ROWS: Sequence[Row] = (
-    Row(method="GET", path="/", handler=page.page, access="open", origin="any", doc="The page."),
+    Row(method="GET", path="/", handler=page.page, access=None, origin="any", limit="none", doc="The page."),
     Row(
         method="GET",
         path="/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]*}",
         handler=page.asset,
-        access="open",
+        access=None,
         origin="any",
+        limit="none",
         doc="Scripts, styles and fonts of the page.",
     ),
     Row(
         method="GET",
         path="/ws",
         handler=socket,
-        access="login",
+        access=Scope.TERMINALS_READ,
         origin="own",
         ticket=True,
         doc="The WebSocket for any number of terminals (docs/protocol.md).",
@@ -37,16 +40,17 @@ ROWS: Sequence[Row] = (
         method="GET",
         path="/health",
         handler=health.health,
-        access="open",
+        access=None,
         origin="any",
+        limit="none",
         doc="Whether the server is there.",
     ),
-    Row(method="GET", path="/api/v1/me", handler=login.me, access="login", origin="any", doc="Who is signed in."),
+    Row(method="GET", path="/api/v1/me", handler=login.me, access="any", origin="any", doc="Who is signed in."),
     Row(
         method="POST",
         path="/api/v1/tickets",
         handler=login.issue_ticket,
-        access="login",
+        access=Scope.TERMINALS_READ,
         origin="own",
         doc="A one-use ticket for a WebSocket without a cookie.",
     ),
@@ -54,7 +58,7 @@ ROWS: Sequence[Row] = (
         method="GET",
         path=TERMINALS,
         handler=terminals.show_all,
-        access="login",
+        access=Scope.TERMINALS_READ,
         origin="any",
         doc="One's terminals, the oldest first.",
     ),
@@ -62,16 +66,23 @@ ROWS: Sequence[Row] = (
         method="POST",
         path=TERMINALS,
         handler=terminals.create,
-        access="login",
+        access=Scope.TERMINALS_WRITE,
         origin="own",
         doc="Start a program with a terminal.",
     ),
-    Row(method="GET", path=TERMINAL, handler=terminals.show, access="login", origin="any", doc="One terminal."),
+    Row(
+        method="GET",
+        path=TERMINAL,
+        handler=terminals.show,
+        access=Scope.TERMINALS_READ,
+        origin="any",
+        doc="One terminal.",
+    ),
     Row(
         method="DELETE",
         path=TERMINAL,
         handler=terminals.close,
-        access="login",
+        access=Scope.TERMINALS_WRITE,
         origin="own",
         doc="End the program and remove the terminal.",
     ),
@@ -79,7 +90,7 @@ ROWS: Sequence[Row] = (
         method="POST",
         path=TERMINAL + "/resize",
         handler=terminals.resize,
-        access="login",
+        access=Scope.TERMINALS_WRITE,
         origin="own",
         doc="Give the terminal another size.",
     ),
@@ -87,7 +98,7 @@ ROWS: Sequence[Row] = (
         method="GET",
         path=TERMINAL + "/output",
         handler=terminals.output,
-        access="login",
+        access=Scope.TERMINALS_READ,
         origin="any",
         doc="Output as text, from `after` on, at most `limit` bytes.",
     ),
@@ -98,7 +109,7 @@ OWN_LOGIN_ROWS: Sequence[Row] = (
         method="POST",
         path="/api/v1/login",
         handler=login.login,
-        access="open",
+        access=None,
         origin="own",
         doc="Sign in with the token of a link.",
     ),
@@ -106,7 +117,7 @@ OWN_LOGIN_ROWS: Sequence[Row] = (
         method="POST",
         path="/api/v1/logout",
         handler=login.logout,
-        access="login",
+        access="any",
         origin="own",
         doc="Sign this browser out.",
     ),
@@ -114,7 +125,7 @@ OWN_LOGIN_ROWS: Sequence[Row] = (
 """Only where the host application does not sign people in itself."""
 
 PREFIX_ROW = Row(
-    method="GET", path="", handler=page.to_page, access="open", origin="any", doc="The prefix without its slash."
+    method="GET", path="", handler=page.to_page, access=None, origin="any", doc="The prefix without its slash."
 )
 
 
@@ -122,7 +133,7 @@ async def _nothing_here(request: web.Request) -> web.StreamResponse:
     raise web.HTTPNotFound(text="there is nothing here")
 
 
-NOWHERE = Row(method="*", path="/{rest:.*}", handler=_nothing_here, access="open", origin="any", doc="All other paths.")
+NOWHERE = Row(method="*", path="/{rest:.*}", handler=_nothing_here, access=None, origin="any", doc="All other paths.")
 
 
 def rows(site: Site) -> list[Row]:
@@ -156,4 +167,4 @@ def _refusing(path: str, allowed: set[str]) -> Row:
         text = f"only {', '.join(sorted(allowed))} here"
         raise web.HTTPMethodNotAllowed(request.method, sorted(allowed), text=text)
 
-    return Row(method="*", path=path, handler=handler, access="open", origin="any", doc="Other methods.")
+    return Row(method="*", path=path, handler=handler, access=None, origin="any", doc="Other methods.")

@@ -9,10 +9,10 @@ from pathlib import Path
 from aiohttp import web
 
 from webterm.access import Actor
-from webterm.accounts.logins import LoginId
 from webterm.accounts.signing_in import SigningIn
 from webterm.accounts.tickets import Tickets
 from webterm.errors import NotSignedIn
+from webterm.ids import LoginId
 from webterm.settings import Settings
 from webterm.terminals.rules import TerminalRules
 from webterm.web.connections import Connections

@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from webterm.access import Actor
-from webterm.accounts.logins import LoginId
 from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown, Unavailable
+from webterm.ids import LoginId
 from webterm.protocol.connection import MESSAGE_LIMIT, Connection
 from webterm.protocol.frames import BINARY_SUBPROTOCOL, SUBPROTOCOLS, Frame
 from webterm.web.site import REQUEST_ID, actor, site, visitor

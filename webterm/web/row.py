@@ -1,0 +1,51 @@
+"""What the table of routes says about one route."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from aiohttp import web
+
+from webterm.access import Scope
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One parameter of the query: a text, or a whole number."""
+
+    name: str
+    kind: Literal["text", "number"]
+    doc: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One route. The gate enforces it, and the OpenAPI document is made from it.
+
+    ``access``: the scope that a caller needs; ``any`` for everybody who is signed in, None for everybody. ``origin``: ``own`` refuses what other sites' pages
+    make a browser send; ``any`` is for what changes nothing. ``limit``: which of the tier's numbers a call counts
+    against. ``ticket``: a one-use ticket in the URL is as good as a login. ``body``: what the request's JSON is read
+    as, ``answer`` what the JSON of the answer is (None: there is none), with ``status``; ``media`` where the answer is
+    no JSON. ``errors``: statuses of refusals beyond those that follow from the rest of the row. ``doc`` says what
+    the route is for, on one line.
+    """
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "*"]
+    path: str
+    handler: Handler
+    access: Scope | Literal["any"] | None
+    origin: Literal["own", "any"]
+    doc: str
+    limit: Literal["general", "auth", "ai", "none"] = "general"
+    ticket: bool = False
+    body: object = None
+    answer: object = None
+    status: int = 200
+    media: str | None = None
+    query: tuple[Parameter, ...] = ()
+    errors: tuple[int, ...] = ()
