@@ -27,12 +27,12 @@ class Parameter:
 class Row:
     """One route. The gate enforces it, and the OpenAPI document is made from it.
 
-    ``access``: the scope that a caller needs; ``any`` for everybody who is signed in, None for everybody. ``origin``: ``own`` refuses what other sites' pages
-    make a browser send; ``any`` is for what changes nothing. ``limit``: which of the tier's numbers a call counts
-    against. ``ticket``: a one-use ticket in the URL is as good as a login. ``body``: what the request's JSON is read
-    as, ``answer`` what the JSON of the answer is (None: there is none), with ``status``; ``media`` where the answer is
-    no JSON. ``errors``: statuses of refusals beyond those that follow from the rest of the row. ``doc`` says what
-    the route is for, on one line.
+    ``access``: the scope that a caller needs; ``any`` for everybody who is signed in, None for everybody. ``origin``:
+    ``own`` refuses what other sites' pages make a browser send; ``any`` is for what changes nothing. ``limit``: which
+    of the tier's numbers a call counts against. ``ticket``: a one-use ticket in the URL is as good as a login.
+    ``body``: what the request's JSON is read as, ``answer`` what the JSON of the answer is (None: there is none), with
+    ``status``; ``media`` where the answer is no JSON. ``errors``: statuses of refusals beyond those that follow from
+    the rest of the row. ``doc`` says what the route is for, on one line.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "*"]

@@ -1,0 +1,1 @@
+"""Commands of `webterm` besides serving: each module holds one group."""

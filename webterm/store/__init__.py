@@ -1,0 +1,1 @@
+"""The database: one module per aggregate, a frozen row type and its queries."""
