@@ -99,9 +99,12 @@ async def test_a_phone_has_tabs_and_the_keys_that_its_keyboard_lacks(arrive: Arr
     assert rows > 20
     await person.page.locator(".xterm-screen").tap()
     await person.run("cat")
+    await person.run("said twice")
+    await person.sees("said twice\nsaid twice\n")  # it runs: an earlier Ctrl-C would take the typed line along
     await person.page.get_by_role("button", name="Control C").tap()
     await person.at_prompt()
-    await person.run("sleep 1000")
+    await person.run("echo $((7 * 7)); sleep 1000")
+    await person.matches("^49$")
     await person.page.get_by_role("button", name="Ctrl", exact=True).tap()
     await person.type("c")
     await person.at_prompt()

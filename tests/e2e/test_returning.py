@@ -53,6 +53,7 @@ async def test_a_reload_shows_the_same_screen_and_scrollback(person: Person) -> 
     await person.sees("row 300 of many")
     await person.resize_window(900, 500)
     await person.run(COLOURS + "; echo 漢字 👍🏽 e\u0301")
+    await person.sees("colour6")
     await person.at_prompt()
     screen = await person.screen()
     await person.scroll_back_to("seq 1 300")
