@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING
 
 import click
 
-from webterm.errors import SettingsError, Unavailable, WebtermError
+from webterm.commands import options
+from webterm.errors import SettingsError, Unavailable
 
 if TYPE_CHECKING:
     import asyncio
 
     from webterm.settings import Settings
-
-P = ParamSpec("P")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,59 +26,16 @@ def main() -> None:
     """Real terminals in a browser, self-hosted."""
 
 
-def _setting(flag: str, key: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """An option for one setting, with the setting's own help and default. Its text is checked with all the others."""
-    from webterm.settings import rows
-
-    row = next(row for row in rows() if row.key == key)
-    return click.option(flag, help=row.help, show_default=row.default_text or str(row.default), metavar="TEXT")
-
-
-_config = click.option(
-    "--config", type=click.Path(path_type=Path), envvar="WEBTERM_CONFIG", help="TOML file of settings."
-)
-_data_dir = _setting("--data-dir", "server.data_dir")
-
-
-def _load(config: Path | None, **flags: str | None) -> Settings:
-    """Settings from all sources; ``flags`` are options of the section ``server``."""
-    from webterm.settings_sources import load
-
-    named = {f"server.{name}": ("--" + name.replace("_", "-"), value) for name, value in flags.items()}
-    return load(config, os.environ, named)
-
-
-def _tells_faults(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn the errors that webterm raises on purpose into a line for people and an exit status."""
-
-    @functools.wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except SettingsError as error:
-            _fail(error.faults, status=2)
-        except WebtermError as error:
-            _fail([str(error)], status=1)
-
-    return run
-
-
-def _fail(lines: list[str], *, status: int) -> None:
-    for line in lines:
-        click.echo(f"webterm: {line}", err=True)
-    sys.exit(status)
-
-
 @main.command()
-@_setting("--host", "server.host")
-@_setting("--port", "server.port")
-@_config
-@_data_dir
+@options.setting("--host", "server.host")
+@options.setting("--port", "server.port")
+@options.config
+@options.data_dir
 @click.option("--open", "open_page", is_flag=True, help="Open the page in a browser, signed in.")
-@_tells_faults
+@options.tells_faults
 def serve(host: str | None, port: str | None, config: Path | None, data_dir: str | None, *, open_page: bool) -> None:
     """Serve terminals until SIGTERM or Ctrl-C."""
-    settings = _load(config, host=host, port=port, data_dir=data_dir)
+    settings = options.load(config, host=host, port=port, data_dir=data_dir)
     make_loop = _loop_factory(settings)
     _allow_many_files()
     _log(settings)
@@ -161,15 +116,15 @@ def _link(url: str, token: str) -> str:
 
 
 @main.command("login-link")
-@_config
-@_data_dir
-@_tells_faults
+@options.config
+@options.data_dir
+@options.tells_faults
 def login_link(config: Path | None, data_dir: str | None) -> None:
     """Print a fresh link that signs in to the running server: one use, 15 minutes."""
     from webterm.datadir import issue_link
     from webterm.running import running
 
-    directory = _load(config, data_dir=data_dir).data_dir
+    directory = options.load(config, data_dir=data_dir).data_dir
     server = running(directory)
     if server.url is None:
         raise Unavailable(f"the server on {directory} is still starting")
@@ -177,29 +132,29 @@ def login_link(config: Path | None, data_dir: str | None) -> None:
 
 
 @main.command()
-@_config
-@_data_dir
-@_tells_faults
+@options.config
+@options.data_dir
+@options.tells_faults
 def status(config: Path | None, data_dir: str | None) -> None:
     """Ask the running server whether it is well; exit status 0 if it is."""
     from webterm.running import check_health, running
 
-    directory = _load(config, data_dir=data_dir).data_dir
+    directory = options.load(config, data_dir=data_dir).data_dir
     check_health(directory)
     click.echo(f"webterm is at {running(directory).url}")
 
 
 @main.command()
 @click.option("--all", "end_all", is_flag=True, help="End every program, too, and the keeper that holds them.")
-@_config
-@_data_dir
-@_tells_faults
+@options.config
+@options.data_dir
+@options.tells_faults
 def stop(config: Path | None, data_dir: str | None, *, end_all: bool) -> None:
     """Stop the running server, and wait until it has gone. Programs run on, unless the settings end them."""
     from webterm.datadir import holder
     from webterm.running import terminate
 
-    settings = _load(config, data_dir=data_dir)
+    settings = options.load(config, data_dir=data_dir)
     if not end_all or holder(settings.data_dir) is not None:
         terminate(settings.data_dir)
         click.echo("The server has stopped.")
