@@ -5,6 +5,7 @@
     │   ├── UnknownType         a message type that this server does not have
     │   └── TooBig              a message or body over its limit
     ├── NotSignedIn             nobody is asking, or the proof is no longer good
+    │   └── OidcRefused         an OpenID provider's word is not good enough; ``reason`` says why in one word
     ├── Forbidden               somebody is asking who may not
     │   ├── ReadOnly            a viewer with role ``read`` tried to act
     │   ├── WrongOrigin         the request comes from a page of another site
@@ -68,6 +69,16 @@ class TooBig(InvalidRequest):
 class NotSignedIn(WebtermError):
     code = "not_signed_in"
     status = 401
+
+
+class OidcRefused(NotSignedIn):
+    """``reason`` is one short word for machines; the page has a sentence for each."""
+
+    code = "oidc_refused"
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class Forbidden(WebtermError):
