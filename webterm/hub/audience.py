@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from webterm.access import Actor, Role
 from webterm.hub.flow import DEFAULT_WINDOW
 from webterm.hub.viewer import Event, Viewer, ViewersChanged, ViewerState
-from webterm.ids import ViewerId
+from webterm.ids import ProofId, ViewerId
 
 _NEWS_PAUSE = 0.05  # seconds in which changes are gathered
 
@@ -54,10 +54,11 @@ class Audience:
         window: int,
         ready: Callable[[], None] = lambda: None,
         notify: Callable[[Event], None] = lambda event: None,
+        proof: ProofId | None = None,
     ) -> Viewer:
         """A viewer with a number of its own, which has not joined yet."""
         self._number += 1
-        return Viewer(ViewerId(self._number), actor, role, window, ready, notify)
+        return Viewer(ViewerId(self._number), actor, role, window, ready, notify, proof)
 
     def join(self, viewer: Viewer) -> None:
         """Add ``viewer``; a writer takes the lead."""

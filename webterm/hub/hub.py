@@ -9,8 +9,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from webterm.access import Actor
+from webterm.access import Actor, Source
 from webterm.errors import LimitReached, NoSuchDriver, NoSuchTerminal
+from webterm.events import Tell, TerminalClosed, TerminalOpened
 from webterm.hub.intake import Intake
 from webterm.hub.log import Log
 from webterm.hub.record import Record
@@ -18,10 +19,11 @@ from webterm.hub.scanner import clean_title
 from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import State, Terminal
 from webterm.hub.viewer import Parting
-from webterm.ids import TerminalId, new_terminal_id
+from webterm.ids import ProofId, TerminalId, UserId, new_terminal_id
 from webterm.session import Driver, Launch, Session, Size
 
 _SWEEP_EVERY, _SWEEP_AT_MOST_EVERY = 30.0, 0.5  # seconds
+_ITSELF = Source(user=None, name="webterm", address="local")
 _logger = logging.getLogger(__name__)
 
 
@@ -40,8 +42,15 @@ class HubLimits:
 class Hub:
     """Opens terminals, finds them again, and lets them go."""
 
-    def __init__(self, drivers: Mapping[str, Driver], *, default_driver: str, limits: HubLimits) -> None:
-        """``drivers`` stay the caller's; close them after the hub."""
+    def __init__(
+        self,
+        drivers: Mapping[str, Driver],
+        *,
+        default_driver: str,
+        limits: HubLimits,
+        tell: Tell = lambda event: None,
+    ) -> None:
+        """``drivers`` stay the caller's; close them after the hub. ``tell`` hears who opens and closes what."""
         self.limits = limits
         self._drivers = drivers
         self._default = default_driver
@@ -49,6 +58,7 @@ class Hub:
         self._terminals: dict[TerminalId, Terminal] = {}
         self._opening: dict[str, int] = {}  # how many each actor is opening right now
         self._exited_since: dict[TerminalId, float] = {}
+        self._tell = tell
         self._tasks = Tasks("hub")
 
     async def start(self) -> None:
@@ -67,8 +77,9 @@ class Hub:
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
         title: str | None = None,
+        address: str = "",
     ) -> Terminal:
-        """Start a program with a terminal.
+        """Start a program with a terminal. ``address`` is where the actor asks from.
 
         Raises `LimitReached`, `NoSuchDriver`, and what `Driver.open` raises. Cancelling leaves no program behind.
         """
@@ -87,7 +98,10 @@ class Hub:
                 rows=size.rows,
                 title=clean_title(title or ""),
             )
-            return await self._launch(name, record, cwd, env or {}, size)
+            terminal = await self._launch(name, record, cwd, env or {}, size)
+            source = Source(user=actor.id, name=actor.name, address=address)
+            self._tell(TerminalOpened(source=source, terminal=record.id, driver=name, program=_program(record)))
+            return terminal
         finally:
             self._opening[actor.id] -= 1
 
@@ -103,9 +117,30 @@ class Hub:
         mine = (terminal for terminal in self._terminals.values() if self._may_see(actor, terminal))
         return sorted(mine, key=lambda terminal: terminal.record.created)
 
-    def close(self, terminal: Terminal, reason: Parting = "closed") -> asyncio.Future[None]:
-        """End the program and remove the terminal: that is under way now. Wait for it, or do not."""
-        return asyncio.shield(self._tasks.run(self._close(terminal, reason)))
+    def close(self, terminal: Terminal, source: Source = _ITSELF) -> asyncio.Future[None]:
+        """End the program and remove the terminal: that is under way now. Wait for it, or do not.
+
+        ``source`` is who wants it; without, the server itself does.
+        """
+        if terminal.end_soon():
+            program = _program(terminal.record)
+            self._tell(TerminalClosed(source=source, terminal=terminal.id, driver=terminal.driver, program=program))
+        return asyncio.shield(self._tasks.run(self._close(terminal, "closed")))
+
+    async def close_all_of(self, user: UserId, source: Source) -> None:
+        """End a person's programs and remove their terminals, and wait for that."""
+        closings = [self.close(terminal, source) for terminal in self._terminals.values() if terminal.owner == user]
+        for result in await asyncio.gather(*closings, return_exceptions=True):
+            if isinstance(result, Exception):
+                _logger.error("a terminal could not be closed", exc_info=result)
+
+    def revoke(self, user: UserId, proof: ProofId | None = None) -> None:
+        """A proof of identity, or without ``proof`` every one of that person's, is no longer good.
+
+        From now on nothing goes either way between its viewers and any terminal; see `Terminal.revoke`.
+        """
+        for terminal in self._terminals.values():
+            terminal.revoke(user, proof)
 
     def counts(self) -> dict[str, int]:
         """How many terminals and viewers there are."""
@@ -205,7 +240,7 @@ class Hub:
             now = asyncio.get_running_loop().time()
             for terminal in list(self._terminals.values()):
                 if self._is_over(terminal, now):
-                    self._tasks.run(self._close(terminal, "closed"))
+                    self.close(terminal)
 
     def _is_over(self, terminal: Terminal, now: float) -> bool:
         """An exit that nobody looks at any more, or a terminal that is idle in every respect."""
@@ -217,3 +252,7 @@ class Hub:
         quiet = bool(idle) and now - terminal.active >= idle
         # Of a program that somebody asked for, nobody knows whether it waits or works; of a shell one does.
         return quiet and not terminal.record.argv and terminal.at_prompt() is True
+
+
+def _program(record: Record) -> str:
+    return record.argv[0] if record.argv else ""

@@ -55,7 +55,7 @@ class Queries:
     """The queries of one terminal that wait for an answer."""
 
     def __init__(self, say: Callable[[bytes], None]) -> None:
-        """``say`` hands an answer to the program."""
+        """``say`` hands the server's own answers to the program."""
         self._say = say
         self._waiting: deque[Waiting] = deque(maxlen=WAITING_LIMIT)
         self._reached: dict[ViewerId, int] = {}  # up to where each viewer's answers have come
@@ -68,8 +68,8 @@ class Queries:
         else:
             self._waiting.extend(Waiting(one.query, one.offset, viewer) for one in asked)
 
-    def answer(self, viewer: ViewerId, data: str) -> None:
-        """Pass on what ``viewer`` says, if it answers a query that is its own and was not answered yet."""
+    def answer(self, viewer: ViewerId, data: str) -> bool:
+        """Whether what ``viewer`` says answers a query that is its own and was not answered yet; then it is now."""
         kinds = [query for query, pattern in _ANSWERS.items() if pattern.match(data)]
         start = bisect_left(self._waiting, self._reached.get(viewer, 0), key=lambda waiting: waiting.offset)
         for index, waiting in enumerate(islice(self._waiting, start, None), start):
@@ -78,10 +78,10 @@ class Queries:
                     self._reached[viewer] = waiting.offset
                     del self._waiting[index]
                     self._settled = max(self._settled, waiting.offset)
-                    self._say(data.encode())
-                else:
-                    self._reached[viewer] = waiting.offset + 1
-                return
+                    return True
+                self._reached[viewer] = waiting.offset + 1
+                break
+        return False
 
     def drawn(self, viewer: ViewerId, offset: int) -> None:
         """``viewer`` has parsed everything before ``offset``: what it has not answered of that, it will not."""

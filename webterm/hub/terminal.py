@@ -15,7 +15,7 @@ from webterm.hub.audience import Audience
 from webterm.hub.flow import UNLIMITED, allowance, next_expiry, unfinished_from
 from webterm.hub.gathering import Gathering
 from webterm.hub.history import History, Start
-from webterm.hub.input import InputQueue
+from webterm.hub.input import Author, InputQueue
 from webterm.hub.intake import Intake
 from webterm.hub.log import Log
 from webterm.hub.queries import Queries
@@ -24,17 +24,8 @@ from webterm.hub.record import Record
 from webterm.hub.repaint import Repaint
 from webterm.hub.scanner import clean_title
 from webterm.hub.tasks import Tasks
-from webterm.hub.viewer import (
-    Event,
-    Gone,
-    InputPaused,
-    Item,
-    Parting,
-    TitleChanged,
-    Viewer,
-    ViewerState,
-)
-from webterm.ids import TerminalId, UserId
+from webterm.hub.viewer import Event, Gone, InputPaused, Item, Parting, TitleChanged, Viewer, ViewerState
+from webterm.ids import ProofId, TerminalId, UserId
 from webterm.session import Exit, Session, Size
 
 VIEWERS = 256
@@ -149,10 +140,15 @@ class Terminal:
             self._apply(self.size)
         self._reader.start()
 
+    def end_soon(self) -> bool:
+        """It is to be closed: its program is slowed by nobody any more. Returns whether that is news."""
+        news = self.state is State.RUNNING
+        self.state = max(self.state, State.CLOSING)
+        return news
+
     async def close(self) -> None:
         """End the program and wait until its last output is in. Cancelling leaves the ending under way."""
-        if self.state is State.RUNNING:
-            self.state = State.CLOSING
+        self.end_soon()
         self._reader.listen()
         await self._session.aclose()
         await self._complete.wait()
@@ -187,6 +183,7 @@ class Terminal:
         size: Size | None,
         ready: Callable[[], None],
         notify: Callable[[Event], None],
+        proof: ProofId | None = None,
     ) -> Attachment:
         """Join: from here on the viewer takes items (`take`), starting where this says.
 
@@ -196,7 +193,7 @@ class Terminal:
             raise InvalidRequest(f"after: {after} is beyond the end of the output, {self._log.head}")
         if len(self.audience.live) >= VIEWERS:
             raise LimitReached(f"This terminal has {VIEWERS} viewers, and may not have more.")
-        viewer = self.audience.new(actor, role, window, ready, notify)
+        viewer = self.audience.new(actor, role, window, ready, notify, proof)
         start = self._start_of(viewer, after)
         viewer.cursor = viewer.acked = start.offset
         viewer.catch_up_until = self._log.head
@@ -252,6 +249,18 @@ class Terminal:
         self.audience.hold(viewer, self._grace, self.detach)
         self._lead_changed()
 
+    def revoke(self, user: UserId, proof: ProofId | None) -> None:
+        """A proof, or without ``proof`` all of that person's, is no longer good: nothing goes either way any more.
+
+        Its viewers leave, held places too, with what they typed and still waits here. Others are not disturbed.
+        """
+        self._input.drop(lambda author: author.rests_on(user, proof))
+        for viewer in self.audience:
+            author = viewer.author or Author(self.owner, None)  # of a place held over a restart nobody knows more
+            if author.rests_on(user, proof):
+                self.detach(viewer)
+                viewer.notify(Gone("revoked", self.exit))
+
     # What viewers do.
 
     def type(self, viewer: Viewer, data: bytes) -> None:
@@ -261,21 +270,26 @@ class Terminal:
             self._lead_changed()
         if self.state < State.EXITED:
             self._gathering.hurry()
-            self._input.put(data)
+            self._input.put(data, viewer.author)
 
     def answer(self, viewer: Viewer, data: str) -> None:
         """What a viewer's emulator says by itself. Counts only as the one answer to a query of this viewer's."""
-        self._queries.answer(viewer.id, data)
+        if self._queries.answer(viewer.id, data):
+            self._say(data.encode(), viewer.author)
 
     def resize_from(self, viewer: Viewer, size: Size) -> None:
         """A viewer's screen has this size; it counts if the viewer leads."""
         viewer.size = size
         if self.audience.lead is viewer:
-            self._resize(size)
+            self.resize(size)
 
     def resize(self, size: Size) -> None:
         """Give the terminal this size, until a lead writer gives it its own."""
-        self._resize(size)
+        if size == self.size or self.state >= State.EXITED:
+            return
+        self._history.resized(size)
+        self._apply(size)
+        self._tell_ready()
 
     def signal(self, name: str) -> asyncio.Future[None]:
         """Send a signal to the foreground process group. It is on its way even if nobody waits for it."""
@@ -340,10 +354,10 @@ class Terminal:
         for viewer in self.audience.live:
             viewer.ready()
 
-    def _say(self, data: bytes) -> None:
+    def _say(self, data: bytes, author: Author | None = None) -> None:
         if self.state < State.EXITED:
             with contextlib.suppress(InputOverflow):  # a program that only asks and never reads
-                self._input.put(data)
+                self._input.put(data, author)
 
     def _titled(self, title: str) -> None:
         self._title = title
@@ -373,18 +387,11 @@ class Terminal:
     def _lead_changed(self) -> None:
         lead = self.audience.new_lead()
         if lead is not None and lead.size is not None:
-            self._resize(lead.size)
+            self.resize(lead.size)
 
     def _note_hold(self) -> None:
         self._log.hold = unfinished_from(self.audience)
         self._log.writers = sum(viewer.writes for viewer in self.audience)
-
-    def _resize(self, size: Size) -> None:
-        if size == self.size or self.state >= State.EXITED:
-            return
-        self._history.resized(size)
-        self._apply(size)
-        self._tell_ready()
 
     def _apply(self, size: Size) -> None:
         if self.state is State.RUNNING:

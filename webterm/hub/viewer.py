@@ -9,9 +9,10 @@ from typing import Literal
 
 from webterm.access import Actor, Role
 from webterm.hub.history import History
+from webterm.hub.input import Author
 from webterm.hub.log import Log
 from webterm.hub.scanner import unfinished_character
-from webterm.ids import ViewerId
+from webterm.ids import ProofId, ViewerId
 from webterm.session import Exit, Size
 
 Parting = Literal["replaced", "revoked", "closed", "shutdown"]
@@ -103,10 +104,15 @@ class Viewer:
         window: int,
         ready: Callable[[], None],
         notify: Callable[[Event], None],
+        proof: ProofId | None = None,
     ) -> None:
-        """``ready`` is called when `take` may have something; ``notify`` with each `Event`. Neither may wait."""
+        """``ready`` is called when `take` may have something; ``notify`` with each `Event`. Neither may wait.
+
+        ``proof`` is what the actor's right to be here rests on.
+        """
         self.id = number
         self.actor = actor
+        self.author = Author(actor.id, proof) if actor else None
         self.role = role
         self.window = window
         self.ready = ready

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import enum
 import logging
 import secrets
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from webterm.access import Actor, Role
+from webterm.access import Actor, Role, Scope, Source
 from webterm.errors import (
     ChannelInUse,
     InvalidRequest,
     LimitReached,
+    MissingScope,
     NoSuchChannel,
     NoSuchWorkspace,
     ReadOnly,
@@ -23,6 +25,7 @@ from webterm.hub.hub import Hub
 from webterm.hub.input import INPUT_LIMIT
 from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import Attachment, Terminal
+from webterm.ids import ProofId
 from webterm.protocol import messages
 from webterm.protocol.channel import Channel, ChannelState, Received
 from webterm.protocol.describe import describe, describe_viewers
@@ -38,16 +41,39 @@ _UNDER_WAY = 64
 _logger = logging.getLogger(__name__)
 
 
+class ConnectionState(enum.IntEnum):
+    """A connection's life; it only moves forward."""
+
+    OPEN = 1
+    OVER = 2
+
+
 class Connection:
     """The protocol's side of one socket.
 
     Feed it with `receive_text` and `receive_binary`; whenever ``wake`` is called, take frames with `next_frame` until
-    there is none. Nothing here waits.
+    there is none. Nothing here waits. Once it is over it takes nothing and says nothing any more.
     """
 
-    def __init__(self, hub: Hub, actor: Actor, *, binary: bool, wake: Callable[[], None]) -> None:
-        """``binary``: bulk data travels in binary frames."""
+    def __init__(
+        self,
+        hub: Hub,
+        actor: Actor,
+        *,
+        binary: bool,
+        wake: Callable[[], None],
+        proof: ProofId | None = None,
+        address: str = "",
+    ) -> None:
+        """``binary``: bulk data travels in binary frames.
+
+        ``proof`` is what the actor's right to be here rests on, where it is our own to know, and ``address`` the
+        client's.
+        """
         self.actor = actor
+        self._proof = proof
+        self._source = Source(user=actor.id, name=actor.name, address=address)
+        self._state = ConnectionState.OPEN
         self._hub = hub
         self._binary = binary
         self._wake = wake
@@ -65,12 +91,16 @@ class Connection:
     @property
     def congested(self) -> bool:
         """Whether so much waits for the client, or for others on its behalf, that it should not be listened to."""
+        if self._state is ConnectionState.OVER:
+            return False
         return self._control_bytes > _CONGESTED or self._under_way > _UNDER_WAY
 
     # In.
 
     def receive_text(self, text: bytes) -> None:
         """A text frame."""
+        if self._state is ConnectionState.OVER:
+            return
         message = decode(text)
         if isinstance(message, Refused):
             self._refuse(message.error, message.channel)
@@ -81,6 +111,8 @@ class Connection:
 
     def receive_binary(self, frame: bytes) -> None:
         """A binary frame."""
+        if self._state is ConnectionState.OVER:
+            return
         try:
             number, data = decode_input(frame)
         except InvalidRequest as error:
@@ -98,14 +130,21 @@ class Connection:
         for channel in self._leaving():
             channel.terminal.detach(channel.viewer)
 
+    def revoke(self) -> None:
+        """The right to be here has ended: what was sent and still waits anywhere here reaches no program any more."""
+        self._leaving()
+        self._hub.revoke(self.actor.id, self._proof)
+
     async def aclose(self) -> None:
-        """Wait for what is under way, after `broke` or `leave`. What was just being opened is given up."""
+        """Wait for what is under way, after `broke`, `leave` or `revoke`. What was just being opened is given up."""
         await self._tasks.aclose()
 
     # Out.
 
     def next_frame(self) -> Frame | None:
         """The next frame to send: control before data, terminals in turns. None for now if there is none."""
+        if self._state is ConnectionState.OVER:
+            return None
         if self._control:
             frame = self._control.popleft()
             self._control_bytes -= len(frame.payload)
@@ -125,10 +164,13 @@ class Connection:
     # Within.
 
     def _leaving(self) -> list[Channel]:
+        self._state = ConnectionState.OVER
         self._tasks.cancel()
         attached = [channel for channel in self._channels.values() if channel.state is ChannelState.ATTACHED]
         self._channels.clear()
         self._ready.clear()
+        self._control.clear()
+        self._wake()  # nothing keeps the peer from being listened to any more
         return attached
 
     def _greeting(self, server: str) -> messages.Ready:
@@ -178,6 +220,7 @@ class Connection:
             if isinstance(message, messages.Open | messages.Attach):
                 self._join(message)
             elif isinstance(message, messages.Exec):
+                self._check_scope()
                 raise NoSuchWorkspace(f"There is no workspace {message.workspace[:64]!r}.")
             else:
                 self._deliver(self._channel(number), message)
@@ -194,13 +237,18 @@ class Connection:
         if channel.state is ChannelState.OPENING:
             channel.hold_back(message)
             return
-        acts = isinstance(message, bytes) or message.acts
-        if acts and not channel.viewer.writes:
-            raise ReadOnly("This viewer may only look.")
+        if isinstance(message, bytes) or message.acts:
+            self._check_scope()
+            if not channel.viewer.writes:
+                raise ReadOnly("This viewer may only look.")
         if isinstance(message, bytes):
             channel.terminal.type(channel.viewer, message)
         else:
             _HANDLERS[type(message)](self, channel, message)
+
+    def _check_scope(self) -> None:
+        if not self.actor.may(Scope.TERMINALS_WRITE):
+            raise MissingScope(f"This needs the scope {Scope.TERMINALS_WRITE}.")
 
     def _join(self, message: messages.Open | messages.Attach) -> None:
         if message.channel in self._channels:
@@ -210,10 +258,12 @@ class Connection:
         channel = Channel(message.channel, binary=self._binary, ready=self._mark)
         if isinstance(message, messages.Attach):
             terminal = self._hub.get(self.actor, message.terminal)
-            role = Role.READ if message.role == "read" else Role.WRITE
+            writes = message.role == "write" and self.actor.may(Scope.TERMINALS_WRITE)
+            role = Role.WRITE if writes else Role.READ
             size = Size(message.cols, message.rows) if message.cols and message.rows else None
             self._attach(channel, terminal, role, message.window, message.after, size)
         else:
+            self._check_scope()
             self._channels[channel.number] = channel
             self._watch(channel.number, self._tasks.run(self._open(channel, message)))
 
@@ -230,6 +280,7 @@ class Connection:
                 cwd=message.cwd,
                 env=message.env,
                 title=message.title,
+                address=self._source.address,
             )
             self._attach(channel, terminal, Role.WRITE, message.window, None, size)
         except BaseException:
@@ -247,6 +298,7 @@ class Connection:
             size=size if role is Role.WRITE else None,
             ready=channel.mark,
             notify=channel.note,
+            proof=self._proof,
         )
         self._channels[channel.number] = channel
         self._say(self._attached(channel.number, terminal, attachment))
@@ -297,7 +349,7 @@ class Connection:
         channel.terminal.ack(channel.viewer, message.offset)
 
     def _close(self, channel: Channel, message: messages.Close) -> None:
-        self._watch(channel.number, self._hub.close(channel.terminal))
+        self._watch(channel.number, self._hub.close(channel.terminal, self._source))
 
     def _watch(self, number: int, work: asyncio.Future[None]) -> None:
         """Say it when this fails. It belongs to whoever started it, and goes on when the client leaves."""

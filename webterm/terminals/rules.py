@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from webterm.access import Actor
+from webterm.access import Actor, Source
 from webterm.errors import InvalidRequest, ShuttingDown
 from webterm.hub.hub import Hub
 from webterm.hub.scanner import unfinished_character
 from webterm.hub.terminal import Terminal
-from webterm.ids import TerminalId
+from webterm.ids import ProofId, TerminalId, UserId
 from webterm.session import Size
 
 OUTPUT_BYTES = 64 * 1024
@@ -60,8 +60,11 @@ class TerminalRules:
         """The actor's terminals, the oldest first."""
         return self.hub.visible(actor)
 
-    async def open(self, actor: Actor, order: Order) -> Terminal:
-        """Start a program. Raises what `webterm.hub.hub.Hub.open` raises, and `webterm.errors.ShuttingDown`."""
+    async def open(self, actor: Actor, order: Order, *, address: str = "") -> Terminal:
+        """Start a program. Raises what `webterm.hub.hub.Hub.open` raises, and `webterm.errors.ShuttingDown`.
+
+        ``address`` is the client's, here and below, for the audit log.
+        """
         if not self._opening:
             raise ShuttingDown("the server stops")
         return await self.hub.open(
@@ -72,15 +75,25 @@ class TerminalRules:
             cwd=order.cwd,
             env=order.env,
             title=order.title,
+            address=address,
         )
 
     def get(self, actor: Actor, terminal_id: TerminalId) -> Terminal:
         """One terminal."""
         return self.hub.get(actor, terminal_id)
 
-    async def close(self, actor: Actor, terminal_id: TerminalId) -> None:
+    async def close(self, actor: Actor, terminal_id: TerminalId, *, address: str = "") -> None:
         """End the program and remove the terminal."""
-        await self.hub.close(self.hub.get(actor, terminal_id))
+        source = Source(user=actor.id, name=actor.name, address=address)
+        await self.hub.close(self.hub.get(actor, terminal_id), source)
+
+    async def close_all_of(self, user: UserId, source: Source) -> None:
+        """End all programs of a person whose account goes."""
+        await self.hub.close_all_of(user, source)
+
+    def revoke(self, user: UserId, proof: ProofId | None = None) -> None:
+        """A proof of identity, or everything of that person's, is no longer good; see `webterm.hub.hub.Hub.revoke`."""
+        self.hub.revoke(user, proof)
 
     async def resize(self, actor: Actor, terminal_id: TerminalId, size: Size) -> Terminal:
         """Give the terminal another size, until a viewer gives it its own."""

@@ -1,0 +1,34 @@
+"""What happened to terminals, for whoever keeps account of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from webterm.access import Source
+from webterm.ids import TerminalId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalOpened:
+    """A program was started. ``program`` is its name without its arguments; empty for the login shell."""
+
+    source: Source
+    terminal: TerminalId
+    driver: str
+    program: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TerminalClosed:
+    """Somebody closed a terminal, or the server did by itself; a program that ends on its own is not closed."""
+
+    source: Source
+    terminal: TerminalId
+    driver: str
+    program: str
+
+
+TerminalEvent = TerminalOpened | TerminalClosed
+Tell = Callable[[TerminalEvent], None]
+"""Takes an event. It may not wait, and does not fail."""
