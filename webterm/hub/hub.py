@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from webterm.access import Actor, Source
@@ -23,6 +23,8 @@ from webterm.ids import ProofId, TerminalId, UserId, new_terminal_id
 from webterm.session import Driver, Launch, Session, Size
 
 _SWEEP_EVERY, _SWEEP_AT_MOST_EVERY = 30.0, 0.5  # seconds
+CheckOpening = Callable[[Actor, str], None]
+"""Gets who asks and the driver's name."""
 _ITSELF = Source(user=None, name="webterm", address="local")
 _logger = logging.getLogger(__name__)
 
@@ -49,8 +51,12 @@ class Hub:
         default_driver: str,
         limits: HubLimits,
         tell: Tell = lambda event: None,
+        check_opening: CheckOpening = lambda actor, driver: None,
     ) -> None:
-        """``drivers`` stay the caller's; close them after the hub. ``tell`` hears who opens and closes what."""
+        """``drivers`` stay the caller's; close them after the hub.
+
+        ``tell`` hears who opens and closes what. ``check_opening`` raises where an actor may not use a driver.
+        """
         self.limits = limits
         self._drivers = drivers
         self._default = default_driver
@@ -59,6 +65,7 @@ class Hub:
         self._opening: dict[str, int] = {}  # how many each actor is opening right now
         self._exited_since: dict[TerminalId, float] = {}
         self._tell = tell
+        self._check_opening = check_opening
         self._tasks = Tasks("hub")
 
     async def start(self) -> None:
@@ -81,11 +88,13 @@ class Hub:
     ) -> Terminal:
         """Start a program with a terminal. ``address`` is where the actor asks from.
 
-        Raises `LimitReached`, `NoSuchDriver`, and what `Driver.open` raises. Cancelling leaves no program behind.
+        Raises `LimitReached`, `NoSuchDriver`, `webterm.errors.Forbidden` where ``check_opening`` does, and what
+        `Driver.open` raises. Cancelling leaves no program behind.
         """
         name = driver or self._default
         if name not in self._drivers:
             raise NoSuchDriver(f"driver: there is no {name!r}; there are {', '.join(sorted(self._drivers))}")
+        self._check_opening(actor, name)
         self._check_limits(actor)
         self._opening[actor.id] = self._opening.get(actor.id, 0) + 1
         try:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webterm.access import Actor, Source
-from webterm.errors import InvalidRequest, ShuttingDown
+from webterm.errors import Forbidden, InvalidRequest, ShuttingDown
 from webterm.hub.hub import Hub
 from webterm.hub.scanner import unfinished_character
 from webterm.hub.terminal import Terminal
@@ -39,6 +39,26 @@ class Excerpt:
     start: int
     end: int
     data: bytes
+
+
+class Isolation:
+    """Who may start programs with a driver that does not keep people apart, such as one for this very machine.
+
+    ``shared``: the names of such drivers. ``required``: then only the server's owner may use them, because their
+    programs may do whatever the server's own user may.
+    """
+
+    def __init__(self, shared: Collection[str], *, required: bool) -> None:
+        self._shared = frozenset(shared)
+        self._required = required
+
+    def check(self, actor: Actor, driver: str) -> None:
+        """Raises `webterm.errors.Forbidden`, which names the setting."""
+        if self._required and driver in self._shared and not actor.owner:
+            raise Forbidden(
+                f"only the owner of this server may start programs with the driver {driver}, which keeps nobody's"
+                ' programs apart; the setting local.isolation = "none" lets everybody'
+            )
 
 
 class TerminalRules:
