@@ -6,9 +6,15 @@ import asyncio
 import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 
+import hypothesis
 import pytest
 import uvloop
 from blockbuster import BlockBuster, BlockBusterFunction
+
+# Where a failure stops everybody, the same examples each time; new ones are looked for on the machines of developers.
+hypothesis.settings.register_profile("same", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("same")
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,

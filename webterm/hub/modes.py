@@ -17,9 +17,10 @@ _ON_BY_DEFAULT = frozenset({7, 25})
 # Alternate screen and mouse modes are kept, and so are those that change what drawing means. Left out are modes
 # that are gone in a moment (2026, synchronised output) or resize the screen (3, 40).
 _KEPT_PRIVATE = frozenset(
-    {1, 5, 6, 7, 9, 12, 25, 45, 47, 66, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 1047, 1049, 2004, 2031}
+    {1, 5, 6, 7, 9, 12, 25, 45, 47, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 1047, 1049, 2004, 2031}
 )
 _KEPT_ANSI = frozenset({4, 20})
+_KEYPAD = 66  # DECNKM: the same switch as DECKPAM and DECKPNM
 _MOUSE_PROTOCOLS = frozenset({9, 1000, 1002, 1003})
 _MOUSE_ENCODINGS = frozenset({1005, 1006, 1015, 1016})
 
@@ -43,7 +44,7 @@ class Modes:
 
     private: tuple[tuple[int, bool], ...] = ()  # DECSET, DECRST
     ansi: tuple[int, ...] = ()  # SM, RM
-    keypad: bool = False  # DECKPAM
+    keypad: bool = False  # DECKPAM, DECNKM
     region: str = ""  # DECSTBM, as "top;bottom"
     charsets: tuple[tuple[str, str], ...] = ()  # SCS: "(" → "0"
     shift: str = ""  # SO, LS2, LS3
@@ -65,7 +66,8 @@ class Modes:
         for number in numbers:
             if number in _KEPT_PRIVATE:
                 _switch(private, number, on)
-        return replace(self, private=tuple(private.items()))
+        keypad = on if _KEYPAD in numbers else self.keypad
+        return replace(self, private=tuple(private.items()), keypad=keypad)
 
     def switch_ansi(self, numbers: list[int], on: bool) -> Modes:
         """After SM or RM of ``numbers``."""
@@ -84,7 +86,7 @@ class Modes:
 
     def soft_reset(self) -> Modes:
         """After DECSTR."""
-        kept = tuple((n, on) for n, on in self.private if n not in (1, 6, 7, 25, 45, 66))
+        kept = tuple((n, on) for n, on in self.private if n not in (1, 6, 7, 25, 45))
         behind = {"behind_region": self.behind_region, "behind_saved": self.behind_saved}
         return Modes(private=kept, title=self.title, **behind)  # type: ignore[arg-type]
 
