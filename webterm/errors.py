@@ -10,6 +10,7 @@
     │   ├── ReadOnly            a viewer with role ``read`` tried to act
     │   ├── WrongOrigin         the request comes from a page of another site
     │   ├── MissingScope        the proof of identity is not good for this
+    │   ├── WrongPassword       the current password, asked for once more, is another one
     │   └── RegistrationClosed  no account may be made this way
     ├── NotFound                no such thing, or none that this actor may see
     │   ├── NoSuchTerminal
@@ -96,6 +97,10 @@ class WrongOrigin(Forbidden):
 
 class MissingScope(Forbidden):
     code = "missing_scope"
+
+
+class WrongPassword(Forbidden):
+    code = "wrong_password"
 
 
 class RegistrationClosed(Forbidden):
