@@ -1,0 +1,171 @@
+"""The two kinds of databases: how each is reached, and what makes them behave alike.
+
+On both a reader sees one moment of the whole database and cannot write, and writers take turns from the start of their
+transactions, over all processes: what a writer has read is still so when it writes.
+"""
+
+from __future__ import annotations
+
+import abc
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool
+
+from webterm.errors import StoreError
+
+PATIENCE = 10.0
+"""Seconds to wait for a connection, or for another writer."""
+_READERS = 5
+_TURN = 0x77_65_62_74_65_72_6D_31
+"""Number of the advisory lock that a writer holds."""
+_SESSION = {"lock_timeout": "30s", "idle_in_transaction_session_timeout": "60s", "application_name": "webterm"}
+"""Unless the URL says otherwise. A server that has lost its network must not keep the others waiting for ever."""
+_PRIVATE = 0o600
+
+
+class Database(abc.ABC):
+    """One database. ``name`` is what people know it by, without a password."""
+
+    name: str
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Import what is needed, make the file. Blocks. Raises `webterm.errors.StoreError`."""
+
+    @abc.abstractmethod
+    def readers(self) -> AsyncEngine:
+        """Connections for transactions that read."""
+
+    @abc.abstractmethod
+    def writer(self) -> AsyncEngine:
+        """The one connection of this process for transactions that write."""
+
+    @abc.abstractmethod
+    def migrator(self) -> AsyncEngine:
+        """A connection of its own for a transaction that changes the schema."""
+
+
+class Sqlite(Database):
+    """A file. Its directory is made (0700) if it is not there."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path).expanduser().absolute()
+        self.name = f"the database {self.path}"
+
+    def prepare(self) -> None:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+        except OSError as error:
+            raise StoreError(f"{self.name} cannot be opened: {error.strerror}") from error
+        try:
+            # SQLite gives its other files the mode of this one.
+            with suppress(PermissionError):
+                os.fchmod(file, _PRIVATE)
+        finally:
+            os.close(file)
+
+    def readers(self) -> AsyncEngine:
+        return self._engine(_pool(_READERS), "BEGIN", "query_only=on")
+
+    def writer(self) -> AsyncEngine:
+        return self._engine(_pool(1), "BEGIN IMMEDIATE", "journal_mode=wal", "synchronous=normal", "foreign_keys=on")
+
+    def migrator(self) -> AsyncEngine:
+        # Foreign keys are off, because a table that is made anew would take along the rows that hang on it.
+        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", "journal_mode=wal")
+
+    def _engine(self, pool: dict[str, Any], begin: str, *pragmas: str) -> AsyncEngine:
+        engine = create_async_engine(
+            URL.create("sqlite+aiosqlite", database=str(self.path)),
+            connect_args={"isolation_level": None, "timeout": PATIENCE, "cached_statements": 256},
+            hide_parameters=True,
+            **pool,
+        )
+
+        @event.listens_for(engine.sync_engine, "connect")
+        def connected(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+            cursor = connection.cursor()
+            for pragma in (f"busy_timeout={int(PATIENCE * 1000)}", *pragmas):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        @event.listens_for(engine.sync_engine, "begin")
+        def begun(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+        return engine
+
+
+class Postgres(Database):
+    """A server. The URL goes to asyncpg as it is, so that it may hold all that libpq knows."""
+
+    def __init__(self, url: str) -> None:
+        self._url = "postgresql" + url[url.index("://") :]
+        try:
+            parts = make_url(self._url)
+        except (ArgumentError, ValueError):
+            raise StoreError("database.url is not a URL such as postgresql://user:password@host:port/name") from None
+        self.name = f"the database {parts.set(query={}, password=None, username=None).render_as_string()}"
+        self._session = {key: text for key, text in _SESSION.items() if key not in parts.query}
+
+    def prepare(self) -> None:
+        try:
+            import asyncpg  # noqa: F401
+        except ImportError:
+            raise StoreError(
+                "PostgreSQL needs the package asyncpg, which is not installed here: pip install 'webterm[postgres]'"
+            ) from None
+
+    def readers(self) -> AsyncEngine:
+        engine = self._engine(_pool(_READERS))
+        return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    def writer(self) -> AsyncEngine:
+        return self._taking_turns(self._engine(_pool(1)))
+
+    def migrator(self) -> AsyncEngine:
+        return self._taking_turns(self._engine({"poolclass": NullPool}))
+
+    def _engine(self, pool: dict[str, Any]) -> AsyncEngine:
+        return create_async_engine(
+            "postgresql+asyncpg://", async_creator=self._connect, hide_parameters=True, pool_pre_ping=True, **pool
+        )
+
+    async def _connect(self, **_ignored: object) -> object:
+        import asyncpg
+
+        return await asyncpg.connect(self._url, timeout=PATIENCE, command_timeout=60, server_settings=self._session)
+
+    @staticmethod
+    def _taking_turns(engine: AsyncEngine) -> AsyncEngine:
+        @event.listens_for(engine.sync_engine, "begin")
+        def begun(connection: Connection) -> None:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_TURN})")
+
+        return engine
+
+
+def _pool(size: int) -> dict[str, Any]:
+    return {"poolclass": AsyncAdaptedQueuePool, "pool_size": size, "max_overflow": 0, "pool_timeout": PATIENCE}
+
+
+def database(url: str) -> Database:
+    """The database of a URL: ``sqlite:///path`` or ``postgresql://…``. Raises `webterm.errors.StoreError`."""
+    kind, separator, rest = url.partition("://")
+    match kind.partition("+")[0]:
+        case "sqlite" if separator and rest.startswith("/") and rest not in ("/", "/:memory:"):
+            return Sqlite(rest.removeprefix("/"))
+        case "sqlite":
+            raise StoreError("database.url names no file; SQLite takes sqlite:///path")
+        case "postgresql" | "postgres" if separator:
+            return Postgres(url)
+    raise StoreError("database.url is neither sqlite:///path nor postgresql://…")
