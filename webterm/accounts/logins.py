@@ -1,42 +1,38 @@
-"""Who is signed in: the logins of browsers, kept in one small file.
+"""Who is signed in: the logins of browsers and of API clients.
 
-A browser holds a random token in a cookie; the file holds only the token's SHA-256, which is also the login's id. So
-whoever reads the file cannot sign in with it, and removing a line there signs that browser out.
+A browser holds a random token in a cookie; the store holds only the token's SHA-256, which is also the login's id. So
+whoever reads the database cannot sign in with it. An API client's login is the family of its refresh tokens
+(`webterm.accounts.bearer`). A login that ends is told to every server on the database, and to its open sockets, by
+the change that is noted with it (`webterm.accounts.rights`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import logging
 import secrets
-import threading
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from typing import Literal
 
-import msgspec
-
-from webterm.datadir import write_private
+from webterm.access import Source
+from webterm.accounts.rights import Rights
+from webterm.errors import NoSuchLogin, NotSignedIn
 from webterm.ids import LoginId, UserId
+from webterm.settings_accounts import Accounts
+from webterm.store import audit, changes, logins, users
+from webterm.store.engine import Connection, Store
+from webterm.store.logins import Login
+from webterm.store.users import User
 
-log = logging.getLogger("webterm.accounts")
-
-LIFETIME = 30 * 86_400.0
-"""Seconds that a login lasts after its last use."""
+DAY = 86_400.0
 FRESH = 3600.0
 """Uses within this many seconds of the last noted one are not noted: a write for each request would be too many."""
 MOST = 100
-"""Logins kept at the same time; the one unused for longest makes room."""
+"""Browsers of one person, and as many API clients; the one unused for longest makes room."""
+LONGEST_AGENT = 200
+"""Characters kept of what a client says it is."""
 
-
-class Login(msgspec.Struct, frozen=True, kw_only=True):
-    """One signed-in browser. Times are in seconds since 1970."""
-
-    id: LoginId
-    user: UserId
-    created: float
-    seen: float
+Kind = Literal["browser", "api"]
 
 
 def id_of(token: str) -> LoginId:
@@ -44,69 +40,115 @@ def id_of(token: str) -> LoginId:
     return LoginId(hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest())
 
 
+async def known_addresses(conn: Connection, user: UserId) -> set[str]:
+    """The addresses from which a person's logins were used last."""
+    return {login.address for login in await logins.of_user(conn, user)}
+
+
+async def end_logins(
+    conn: Connection, user: UserId, by: Source, *, keep: LoginId | None = None, now: float
+) -> list[LoginId]:
+    """End all logins of a person but ``keep``, as a part of a rule's own transaction; returns which."""
+    ended = await logins.remove_of_user(conn, user, keep)
+    await _tell(conn, user, ended, by, now=now)
+    return ended
+
+
 class Logins:
-    """All logins. Reading needs no waiting; every change is on disk (mode 0600) before its call returns."""
+    """All logins. What a call has changed is committed when it returns."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        self._path = path
+    def __init__(
+        self, store: Store, accounts: Accounts, rights: Rights, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._store = store
+        self._rights = rights
         self._clock = clock
-        self._logins: dict[LoginId, Login] = {}
-        self._writing = threading.Lock()
+        self._lasts: dict[Kind, float] = {"browser": accounts.login_days * DAY, "api": accounts.refresh_days * DAY}
 
-    async def load(self) -> None:
-        """Read the file. A file that cannot be understood counts as empty: everybody signs in again."""
-        try:
-            raw = await asyncio.to_thread(self._path.read_bytes)
-            logins = msgspec.json.decode(raw, type=list[Login])
-        except FileNotFoundError:
-            logins = []
-        except msgspec.DecodeError:
-            log.warning("%s cannot be understood; everybody has to sign in again", self._path)
-            logins = []
-        self._logins = {login.id: login for login in logins if self._lives(login)}
+    async def add_browser(self, user: User, by: Source, agent: str) -> tuple[str, Login]:
+        """Sign in a browser: the secret token for its cookie, told only here, and the login.
 
-    def get(self, login_id: LoginId) -> Login | None:
-        """The login with this id, unless it has been ended or has run out."""
-        login = self._logins.get(login_id)
-        return login if login is not None and self._lives(login) else None
-
-    async def add(self, user: UserId) -> tuple[str, Login]:
-        """Sign in a browser: the secret token for its cookie, told only here, and the login."""
+        Raises `webterm.errors.NotSignedIn` as `admit` does.
+        """
         token = secrets.token_urlsafe(32)
-        now = self._clock()
-        login = Login(id=id_of(token), user=user, created=now, seen=now)
-        self._logins[login.id] = login
-        await self._save()
+        async with self._store.writing() as conn:
+            login = await self.admit(conn, user, "browser", id_of(token), by, agent)
+        self._rights.poke()  # somebody may have made room
         return token, login
 
-    async def trim(self, most: int = MOST - 1) -> list[LoginId]:
-        """End what has run out, and the logins unused for longest beyond ``most``; returns the ended ones."""
-        by_use = sorted(self._logins.values(), key=lambda login: login.seen, reverse=True)
-        ended = [login.id for rank, login in enumerate(by_use) if rank >= most or not self._lives(login)]
-        await self.remove(*ended)
+    async def add_api(self, conn: Connection, user: User, by: Source, agent: str) -> Login:
+        """Sign in an API client, as a part of the caller's transaction. Raises as `admit` does."""
+        return await self.admit(conn, user, "api", LoginId(secrets.token_urlsafe(16)), by, agent)
+
+    async def admit(self, conn: Connection, user: User, kind: Kind, login_id: LoginId, by: Source, agent: str) -> Login:
+        """Keep a login of the person ``user``, given as when the proof of identity was checked.
+
+        Raises `webterm.errors.NotSignedIn` when the password has been changed since, or the account disabled or
+        removed: a slow sign-in must not survive what ended all others.
+        """
+        now = self._clock()
+        current = await users.by_id(conn, user.id)
+        if current is None or current.disabled or current.password != user.password:
+            raise NotSignedIn("this account has just been changed; sign in again")
+        await self._make_room(conn, user.id, kind, by, now)
+        login = Login(
+            id=login_id,
+            user=user.id,
+            kind=kind,
+            created=now,
+            seen=now,
+            expires=now + self._lasts[kind],
+            address=by.address,
+            agent=_plain(agent),
+        )
+        await logins.add(conn, login)
+        return login
+
+    async def touch(self, login: Login, address: str) -> None:
+        """Note at most every hour that a login is in use, and from where. That makes a browser's login last."""
+        now = self._clock()
+        if now - login.seen > FRESH:
+            expires = now + self._lasts["browser"] if login.kind == "browser" else login.expires
+            async with self._store.writing() as conn:
+                await logins.touch(conn, login.id, now, expires, address)
+
+    async def of_user(self, user: UserId) -> list[Login]:
+        """A person's logins that are good, the last used first."""
+        async with self._store.reading() as conn:
+            found = await logins.of_user(conn, user)
+        now = self._clock()
+        return sorted((login for login in found if login.expires > now), key=lambda login: login.seen, reverse=True)
+
+    async def end(self, login: LoginId, by: Source) -> None:
+        """End one login of the person who asks. Raises `webterm.errors.NoSuchLogin`, also for somebody else's."""
+        async with self._store.writing() as conn:
+            found = await logins.by_id(conn, login)
+            if found is None or found.user != by.user:
+                raise NoSuchLogin("there is no such login; it may have ended")
+            await logins.remove(conn, [login])
+            await _tell(conn, found.user, [login], by, now=self._clock())
+        self._rights.poke()
+
+    async def end_all(self, user: UserId, by: Source, keep: LoginId | None = None) -> list[LoginId]:
+        """End all logins of a person but ``keep``; returns which. Personal access tokens stay good."""
+        async with self._store.writing() as conn:
+            ended = await end_logins(conn, user, by, keep=keep, now=self._clock())
+        self._rights.poke()
         return ended
 
-    async def touch(self, login: Login) -> None:
-        """Note that a login is in use, which makes it last."""
-        now = self._clock()
-        if login.id in self._logins and now - login.seen > FRESH:
-            self._logins[login.id] = msgspec.structs.replace(login, seen=now)
-            await self._save()
+    async def _make_room(self, conn: Connection, user: UserId, kind: Kind, by: Source, now: float) -> None:
+        same = [login for login in await logins.of_user(conn, user) if login.kind == kind]
+        same.sort(key=lambda login: login.seen, reverse=True)
+        ended = await logins.remove(conn, [login.id for login in same[MOST - 1 :]])
+        await _tell(conn, user, ended, by, now=now)
 
-    async def remove(self, *ids: LoginId) -> None:
-        """End logins. Ending one that is not there is harmless."""
-        found = [self._logins.pop(login_id) for login_id in ids if login_id in self._logins]
-        if found:
-            await self._save()
 
-    def _lives(self, login: Login) -> bool:
-        return self._clock() - login.seen <= LIFETIME
+async def _tell(conn: Connection, user: UserId, ended: Iterable[LoginId], by: Source, *, now: float) -> None:
+    for login in ended:
+        await changes.note(conn, user, login, "ended", now)
+        await audit.append(conn, by, "login.end", login, now=now)
 
-    async def _save(self) -> None:
-        await asyncio.to_thread(self._write)
 
-    def _write(self) -> None:
-        # What is written is taken under the lock, so that the last writer writes the newest state whatever the order
-        # in which threads arrive, and a cancelled caller leaves nothing half done.
-        with self._writing:
-            write_private(self._path, msgspec.json.encode(list(self._logins.values())))
+def _plain(agent: str) -> str:
+    """What a client says it is, fit to be shown: it may say anything."""
+    return "".join(character for character in agent if character.isprintable())[:LONGEST_AGENT]

@@ -70,13 +70,6 @@ async def remove_of_user(conn: Connection, user: UserId, keep: LoginId | None) -
     return [LoginId(id) for id in (await conn.execute(gone)).scalars()]  # noqa: A001
 
 
-async def expired(conn: Connection, now: float) -> list[Login]:
-    """What has run out at ``now``."""
-    return [
-        Login(**row._mapping) for row in await conn.execute(select(tables.logins).where(tables.logins.c.expires <= now))
-    ]
-
-
 async def remove_expired(conn: Connection, now: float) -> list[Login]:
     """End what has run out at ``now``, and return it."""
     gone = delete(tables.logins).where(tables.logins.c.expires <= now).returning(tables.logins)
