@@ -1,0 +1,251 @@
+"""The OpenAPI 3.1 document, made from the table of routes: what is not in a row is not in the document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from webterm.access import Scope
+from webterm.web.failures import Problem
+from webterm.web.row import Parameter, Row
+from webterm.web.schemas import Json, merged, messages, schemas_of
+
+VERSION = "1"
+"""Of the API. The program's own is nobody's business who is not signed in."""
+
+PLACEHOLDER = re.compile(r"\{(?P<name>[_a-zA-Z]\w*)(?::(?P<pattern>(?:[^{}]|\{[^{}]*\})+))?\}")
+"""A variable part of a path, with its regular expression (aiohttp's notation)."""
+
+DESCRIPTION = """\
+Terminals over REST, and everything about people and their rights. Terminals are best used over the WebSocket at `/ws`,
+which `asyncapi.json` beside this document describes; its messages are among the schemas here.
+
+A browser is signed in by its cookie, and then has to send its `Origin`; programs send a token in `Authorization`.
+Every refusal is `application/problem+json` (RFC 9457) with a `code` that stays the same.
+Every GET may be a HEAD.
+"""
+
+
+class Chapter(NamedTuple):
+    """One chapter of the document: the paths that begin with one of ``paths``."""
+
+    name: str
+    doc: str
+    paths: tuple[str, ...]
+
+
+CHAPTERS = (
+    Chapter("Terminals", "Programs with a terminal.", ("/api/v1/terminals", "/ws")),
+    Chapter("Account", "Signing in, and one's own account.", ("/api/v1/auth",)),
+    Chapter("Administration", "Other people, and what they did.", ("/api/v1/",)),
+    Chapter("Server", "The page, these documents, and whether all is well.", ("/",)),
+)
+"""A path belongs to the first that fits."""
+
+REFUSALS = {
+    400: "The request is malformed, or a value is out of range.",
+    401: "Nobody is signed in, or the proof of identity is wrong or no longer good.",
+    403: "The caller may not do this: a scope is missing, or the request comes from another site's page.",
+    404: "There is no such thing, or none that the caller may see.",
+    409: "The thing is not in a state for this.",
+    410: "It was there once.",
+    413: "The body is too large.",
+    415: "The body is not `application/json`.",
+    421: "The server does not answer to this host name.",
+    422: "It was understood, and could not be done.",
+    429: "Too many calls or attempts, or a number of the settings is used up.",
+    502: "Another server that this needs gave a wrong answer.",
+    503: "Something that this needs, such as the database, does not answer now.",
+}
+"""What a status means here."""
+
+SCHEMES: dict[str, Json] = {
+    "cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "description": "A browser's login. Calls that change something also need the `Origin` of webterm's own page.",
+    },
+    "accessToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A short-lived access token.",
+    },
+    "personalToken": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "wt_…",
+        "description": "A personal access token, good for the scopes that it was made with.",
+    },
+    "ticket": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "ticket",
+        "description": "A ticket, good for one WebSocket within 30 seconds.",
+    },
+}
+
+LIMIT_HEADERS = {
+    "RateLimit-Limit": "Calls that the caller's tier has in a window.",
+    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Reset": "Seconds until there is one more.",
+}
+
+
+def openapi(rows: Sequence[Row], *, cookie: str | None) -> Json:
+    """The document for these rows. ``cookie`` is the login cookie's name; None: the host application signs in."""
+    shown = [row for row in rows if row.path]
+    shapes = _Shapes(shown)
+    paths: dict[str, Json] = {}
+    for row in shown:
+        paths.setdefault(template(row.path), {})[row.method.lower()] = _operation(row, shapes, own=cookie is not None)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "webterm", "version": VERSION, "description": DESCRIPTION},
+        "servers": [{"url": "./", "description": "Where this document is."}],
+        "tags": [{"name": chapter.name, "description": chapter.doc} for chapter in CHAPTERS],
+        "paths": paths,
+        "components": {
+            "schemas": merged(shapes.named, messages()),
+            "responses": dict(_refusals(shown)),
+            "headers": {name: _header(doc, "integer") for name, doc in LIMIT_HEADERS.items()},
+            "securitySchemes": schemes(cookie),
+        },
+    }
+
+
+def template(path: str) -> str:
+    """A row's path without its regular expressions."""
+    return PLACEHOLDER.sub(lambda found: f"{{{found['name']}}}", path)
+
+
+def operation_id(row: Row) -> str:
+    """A name for programs: the handler's, within its module's."""
+    module, name = row.handler.__module__.rpartition(".")[2], getattr(row.handler, "__name__", row.method.lower())
+    return name if name == module else f"{module}_{name}"
+
+
+def schemes(cookie: str | None) -> dict[str, Json]:
+    """The ways to say who one is."""
+    if cookie is None:
+        return {"ticket": SCHEMES["ticket"]}
+    return {**SCHEMES, "cookie": {**SCHEMES["cookie"], "name": cookie}}
+
+
+class _Shapes:
+    """The schemas of all bodies and answers."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        kinds = [kind for row in rows for kind in (row.body, row.answer) if kind is not None]
+        found, self.named = schemas_of([*kinds, Problem])
+        self._found = [*zip(kinds, found, strict=False)]
+
+    def of(self, kind: object) -> Json:
+        # Types are compared and not hashed: an annotation may hold a list.
+        return next(schema for known, schema in self._found if known == kind)
+
+
+def _operation(row: Row, shapes: _Shapes, *, own: bool) -> Json:
+    operation: Json = {
+        "operationId": operation_id(row),
+        "summary": row.doc.removesuffix("."),
+        "tags": [next(chapter.name for chapter in CHAPTERS if row.path.startswith(chapter.paths))],
+    }
+    if isinstance(row.access, Scope):
+        operation["description"] = f"Needs the scope `{row.access}`."
+    parameters = [*_path_parameters(row.path), *map(_query_parameter, row.query)]
+    if parameters:
+        operation["parameters"] = parameters
+    if row.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": shapes.of(row.body)}},
+        }
+    operation["responses"] = {
+        str(row.status): _success(row, shapes),
+        **({"304": {"description": "It is what the caller has."}} if _is_kept(row) else {}),
+        **{str(status): {"$ref": f"#/components/responses/{status}"} for status in refusals(row)},
+    }
+    if own or row.access is None:
+        operation["security"] = _security(row)
+    return operation
+
+
+def _path_parameters(path: str) -> Iterator[Json]:
+    for found in PLACEHOLDER.finditer(path):
+        schema: Json = {"type": "string", "minLength": 1}
+        if found["pattern"]:
+            schema["pattern"] = f"^(?:{found['pattern']})$"
+        yield {"name": found["name"], "in": "path", "required": True, "schema": schema}
+
+
+def _query_parameter(parameter: Parameter) -> Json:
+    schema: Json = {"type": "integer", "minimum": 0} if parameter.kind == "number" else {"type": "string"}
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "required": parameter.required,
+        "description": parameter.doc,
+        "schema": schema,
+    }
+
+
+def _success(row: Row, shapes: _Shapes) -> Json:
+    response: Json = {"description": row.doc}
+    if row.media is not None:
+        schema: Json = {} if row.media.endswith("json") else {"type": "string"}
+        response["content"] = {row.media: {"schema": schema}}
+    elif row.answer is not None:
+        response["content"] = {"application/json": {"schema": shapes.of(row.answer)}}
+    headers: Json = {}
+    if row.limit != "none":
+        headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
+    if 300 <= row.status < 400:
+        headers["Location"] = _header("Where to go.", "string", required=True)
+    return {**response, "headers": headers} if headers else response
+
+
+def _is_kept(row: Row) -> bool:
+    """Whether browsers keep the answer and ask whether it is still the same."""
+    return not row.asks and row.media is not None
+
+
+def refusals(row: Row) -> list[int]:
+    """Statuses of the refusals that follow from the row, and of those that it names."""
+    # Where it is asked who calls, a wrong token is refused also by what is open to everybody.
+    found = {421, *row.errors} | ({400, 401, 429, 503} if row.asks else set())
+    if row.limit != "none":
+        found.add(429)
+    if isinstance(row.access, Scope) or row.origin == "own":
+        found.add(403)
+    if "{" in row.path:
+        found.add(404)
+    if row.body is not None:
+        found |= {400, 413, 415}
+    if row.query:
+        found.add(400)
+    return sorted(found)
+
+
+def _refusals(rows: Sequence[Row]) -> Iterator[tuple[str, Json]]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    for status in sorted({status for row in rows for status in refusals(row)}):
+        response: Json = {"description": REFUSALS[status], "content": content}
+        if status == 429:
+            response["headers"] = {"Retry-After": _header("Seconds until there is use in coming back.", "integer")}
+        elif status == 401:
+            response["headers"] = {"WWW-Authenticate": _header("What to sign in with.", "string")}
+        yield str(status), response
+
+
+def _security(row: Row) -> list[Json]:
+    if row.access is None:
+        return []
+    scopes = [row.access.value] if isinstance(row.access, Scope) else []
+    ways = ["cookie", "accessToken", "personalToken", *(["ticket"] if row.ticket else [])]
+    return [{way: scopes} for way in ways]
+
+
+def _header(doc: str, kind: str, *, required: bool = False) -> Json:
+    return {"description": doc, "required": required, "schema": {"type": kind}}
