@@ -14,11 +14,12 @@ import pytest
 from webterm.access import Actor, Role
 from webterm.drivers.local import LocalDriver
 from webterm.errors import LaunchFailed, LimitReached, NoSuchDriver, NoSuchTerminal
+from webterm.events import Tell
 from webterm.hub.hub import Hub, HubLimits
 from webterm.hub.log import Log
 from webterm.hub.terminal import State, Terminal
 from webterm.hub.viewer import Chunk, Ended, Event, Gone, Item, SizeChange, Skip, TitleChanged
-from webterm.ids import UserId
+from webterm.ids import ProofId, UserId
 from webterm.session import Exit, Launch, Size
 
 OWNER = Actor(id=UserId("owner"), name="Owner", owner=True)
@@ -27,10 +28,12 @@ LIMITS = HubLimits(per_actor=3, total=4, log_bytes=65536, resume_grace=0.5, idle
 
 
 @asynccontextmanager
-async def serving(directory: Path, limits: HubLimits = LIMITS, *, end: bool = True) -> AsyncIterator[Hub]:
+async def serving(
+    directory: Path, limits: HubLimits = LIMITS, *, end: bool = True, tell: Tell = lambda event: None
+) -> AsyncIterator[Hub]:
     home = {"HOME": str(directory)}  # so that nobody's profile is read
     driver = LocalDriver(directory, shell="/bin/sh", cwd="/", env=home, close_grace=0.2)
-    hub = Hub({"local": driver}, default_driver="local", limits=limits)
+    hub = Hub({"local": driver}, default_driver="local", limits=limits, tell=tell)
     await hub.start()
     try:
         yield hub
@@ -43,7 +46,14 @@ class Watcher:
     """A viewer that takes everything at once."""
 
     def __init__(
-        self, terminal: Terminal, role: Role = Role.WRITE, *, after: int | None = None, window: int = 0
+        self,
+        terminal: Terminal,
+        role: Role = Role.WRITE,
+        *,
+        after: int | None = None,
+        window: int = 0,
+        actor: Actor = OWNER,
+        proof: ProofId | None = None,
     ) -> None:
         self.terminal = terminal
         self.items: list[Item] = []
@@ -51,7 +61,7 @@ class Watcher:
         self.output = b""
         self._changed = asyncio.Event()
         self.attachment = terminal.attach(
-            OWNER, role, window, after=after, size=None, ready=self._changed.set, notify=self._note
+            actor, role, window, after=after, size=None, ready=self._changed.set, notify=self._note, proof=proof
         )
         self._changed.set()
 

@@ -123,6 +123,7 @@ def scanned(data: bytes) -> Modes:
         (b"\x1b=\x1b[?1h", "\x1b[?1h\x1b="),
         (b"\x1b=\x1b[?66l", ""),
         (b"\x1b[?66h", "\x1b="),
+        (b"\x1b[?1004h\x1b[?2004h\x1b[?1006h\x1b[!p", "\x1b[?1006h"),
         (b"\x1b[4h", "\x1b[4h"),
         (b"\x1b[5 q", "\x1b[5 q"),
         (b"\x1b]0;a title\x07", "\x1b]2;a title\x1b\\"),
