@@ -20,6 +20,7 @@ _KEPT_PRIVATE = frozenset(
     {1, 5, 6, 7, 9, 12, 25, 45, 47, 1000, 1002, 1003, 1004, 1005, 1006, 1007, 1015, 1016, 1047, 1049, 2004, 2031}
 )
 _KEPT_ANSI = frozenset({4, 20})
+_SOFTLY_RESET = frozenset({1, 6, 7, 12, 25, 45, 1004, 2004, 2031})
 _KEYPAD = 66  # DECNKM: the same switch as DECKPAM and DECKPNM
 _MOUSE_PROTOCOLS = frozenset({9, 1000, 1002, 1003})
 _MOUSE_ENCODINGS = frozenset({1005, 1006, 1015, 1016})
@@ -85,8 +86,8 @@ class Modes:
         return replace(self, charsets=tuple(sorted(charsets.items())))
 
     def soft_reset(self) -> Modes:
-        """After DECSTR."""
-        kept = tuple((n, on) for n, on in self.private if n not in (1, 6, 7, 25, 45))
+        """After DECSTR, as the page's emulator understands it: focus reports and bracketed paste end, too."""
+        kept = tuple((n, on) for n, on in self.private if n not in _SOFTLY_RESET)
         behind = {"behind_region": self.behind_region, "behind_saved": self.behind_saved}
         return Modes(private=kept, title=self.title, **behind)  # type: ignore[arg-type]
 
