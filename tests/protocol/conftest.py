@@ -13,7 +13,7 @@ import pytest
 from webterm.access import Actor
 from webterm.drivers.echo import EchoDriver
 from webterm.hub.hub import Hub, HubLimits
-from webterm.ids import UserId
+from webterm.ids import ProofId, UserId
 from webterm.protocol.connection import Connection
 
 OWNER = Actor(id=UserId("owner"), name="Owner", owner=True)
@@ -26,9 +26,9 @@ Message = dict[str, Any]
 class Peer:
     """The client's side: sends messages, and keeps what comes back."""
 
-    def __init__(self, hub: Hub, actor: Actor, binary: bool) -> None:
+    def __init__(self, hub: Hub, actor: Actor, binary: bool, proof: ProofId | None) -> None:
         self._woken = asyncio.Event()
-        self.connection = Connection(hub, actor, binary=binary, wake=self._woken.set)
+        self.connection = Connection(hub, actor, binary=binary, wake=self._woken.set, proof=proof)
         self.inbox: list[Message | bytes] = []
         self._channels = itertools.count(1)
 
@@ -90,8 +90,8 @@ async def hub() -> AsyncIterator[Hub]:
 async def join(hub: Hub) -> AsyncIterator[Callable[..., Peer]]:
     peers: list[Peer] = []
 
-    def make(actor: Actor = OWNER, *, binary: bool = False) -> Peer:
-        peers.append(Peer(hub, actor, binary))
+    def make(actor: Actor = OWNER, *, binary: bool = False, proof: ProofId | None = None) -> Peer:
+        peers.append(Peer(hub, actor, binary, proof))
         return peers[-1]
 
     yield make

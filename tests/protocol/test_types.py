@@ -1,28 +1,48 @@
-"""The page's types are those of the server's message classes."""
+"""The page's types are those of the server's classes."""
 
 from __future__ import annotations
 
 import runpy
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from webterm.protocol import messages
+from webterm.web.openapi import operation_id, template
+from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
+from webterm.web.row import Row
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def rendered() -> str:
-    text = runpy.run_path(str(ROOT / "scripts" / "generate_types.py"))["render"]()
+def script() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "scripts" / "generate_types.py"))
+
+
+@pytest.fixture(scope="module")
+def rendered(script: dict[str, Any]) -> str:
+    text = script["render_messages"]()
     assert isinstance(text, str)
     return text
 
 
-def test_the_committed_types_are_fresh(rendered: str) -> None:
-    committed = (ROOT / "frontend" / "src" / "protocol.gen.ts").read_text(encoding="utf-8")
-    assert committed == rendered, "run python -m scripts.generate_types"
+@pytest.mark.parametrize("name", ["protocol.gen.ts", "api.gen.ts"])
+def test_the_committed_types_are_fresh(script: dict[str, Any], name: str) -> None:
+    render = next(render for path, render in script["TARGETS"].items() if path.name == name)
+    committed = (ROOT / "frontend" / "src" / name).read_text(encoding="utf-8")
+    assert committed == render(), "run python -m scripts.generate_types"
+
+
+@pytest.mark.parametrize("row", [row for row in (*ROWS, *OWN_LOGIN_ROWS) if row.answer or row.body], ids=operation_id)
+def test_every_body_and_answer_is_there(script: dict[str, Any], row: Row) -> None:
+    text = script["render_api"]()
+    if row.path.startswith("/api/"):
+        assert f'  "{row.method} {template(row.path)}": {{ body: ' in text
+    for kind in (row.body, row.answer):
+        if isinstance(kind, type) and row.path.startswith("/api/"):
+            assert f"export interface {kind.__name__} {{" in text
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from webterm.hub.hub import Hub
 from webterm.hub.input import INPUT_LIMIT
 from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import Attachment, Terminal
+from webterm.hub.viewer import ViewerState
 from webterm.ids import ProofId
 from webterm.protocol import messages
 from webterm.protocol.channel import Channel, ChannelState, Received
@@ -239,6 +240,8 @@ class Connection:
             return
         if isinstance(message, bytes) or message.acts:
             self._check_scope()
+            if channel.viewer.state is ViewerState.GONE:  # and the client is about to be told
+                raise NoSuchChannel(f"There is no channel {channel.number} any more.")
             if not channel.viewer.writes:
                 raise ReadOnly("This viewer may only look.")
         if isinstance(message, bytes):
