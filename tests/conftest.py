@@ -46,6 +46,9 @@ def _detector() -> BlockBuster:
         "bcrypt.checkpw",
     ):
         detector.functions[name] = BlockBusterFunction(None, name, scanned_modules="webterm")
+    for function in detector.functions.values():
+        # For each of its few connections asyncpg looks at ~/.pgpass and at the certificates that a URL names.
+        function.can_block_in("asyncpg/connect_utils.py", "_parse_connect_arguments")
     return detector
 
 

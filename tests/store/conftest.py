@@ -1,0 +1,49 @@
+"""Stores for tests: each test that asks for one runs on SQLite and on a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.store.postgres import Cluster
+from webterm.store.engine import Store
+
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server."""
+    server = Cluster()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """The kind of database: ``sqlite`` or ``postgresql``."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty database."""
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path / 'webterm.db'}"
+    cluster: Cluster = request.getfixturevalue("cluster")
+    return cluster.url()
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    """An open store on an empty database."""
+    opened = Store(url)
+    await opened.open()
+    yield opened
+    await opened.aclose()
