@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webterm.commands import options
+from webterm.commands.db import db
 from webterm.errors import SettingsError, Unavailable
 
 if TYPE_CHECKING:
@@ -173,3 +174,6 @@ def _end_programs(settings: Settings) -> int:
         return asyncio.run(shut_down(settings.data_dir, settings.local.close_grace)) or 0
     except KeeperError as error:
         raise Unavailable(f"the programs could not be ended: {error}") from error
+
+
+main.add_command(db)

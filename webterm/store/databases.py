@@ -26,8 +26,11 @@ PATIENCE = 10.0
 _READERS = 5
 _TURN = 0x77_65_62_74_65_72_6D_31
 """Number of the advisory lock that a writer holds."""
-_SESSION = {"lock_timeout": "30s", "idle_in_transaction_session_timeout": "60s", "application_name": "webterm"}
-"""Unless the URL says otherwise. A server that has lost its network must not keep the others waiting for ever."""
+_STATEMENT = 60.0
+"""Seconds that a statement, or silence within a transaction, may last on PostgreSQL: a server that has lost its network
+must not keep the others waiting for ever."""
+_MIGRATION = 900.0
+"""The same for a transaction that migrates, and seconds to wait for another server that migrates."""
 _PRIVATE = 0o600
 
 
@@ -37,8 +40,11 @@ class Database(abc.ABC):
     name: str
 
     @abc.abstractmethod
-    def prepare(self) -> None:
-        """Import what is needed, make the file. Blocks. Raises `webterm.errors.StoreError`."""
+    def prepare(self, *, make: bool = True) -> None:
+        """Import what is needed, and make the file unless it is there or ``make`` is False. Blocks.
+
+        Raises `webterm.errors.StoreError`.
+        """
 
     @abc.abstractmethod
     def readers(self) -> AsyncEngine:
@@ -60,10 +66,11 @@ class Sqlite(Database):
         self.path = Path(path).expanduser().absolute()
         self.name = f"the database {self.path}"
 
-    def prepare(self) -> None:
+    def prepare(self, *, make: bool = True) -> None:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+            if make:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0), _PRIVATE)
         except OSError as error:
             raise StoreError(f"{self.name} cannot be opened: {error.strerror}") from error
         try:
@@ -81,12 +88,12 @@ class Sqlite(Database):
 
     def migrator(self) -> AsyncEngine:
         # Foreign keys are off, because a table that is made anew would take along the rows that hang on it.
-        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", "journal_mode=wal")
+        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", "journal_mode=wal", patience=_MIGRATION)
 
-    def _engine(self, pool: dict[str, Any], begin: str, *pragmas: str) -> AsyncEngine:
+    def _engine(self, pool: dict[str, Any], begin: str, *pragmas: str, patience: float = PATIENCE) -> AsyncEngine:
         engine = create_async_engine(
             URL.create("sqlite+aiosqlite", database=str(self.path)),
-            connect_args={"isolation_level": None, "timeout": PATIENCE, "cached_statements": 256},
+            connect_args={"isolation_level": None, "timeout": patience, "cached_statements": 256},
             hide_parameters=True,
             **pool,
         )
@@ -94,7 +101,7 @@ class Sqlite(Database):
         @event.listens_for(engine.sync_engine, "connect")
         def connected(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
             cursor = connection.cursor()
-            for pragma in (f"busy_timeout={int(PATIENCE * 1000)}", *pragmas):
+            for pragma in (f"busy_timeout={int(patience * 1000)}", *pragmas):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 
@@ -115,9 +122,9 @@ class Postgres(Database):
         except (ArgumentError, ValueError):
             raise StoreError("database.url is not a URL such as postgresql://user:password@host:port/name") from None
         self.name = f"the database {parts.set(query={}, password=None, username=None).render_as_string()}"
-        self._session = {key: text for key, text in _SESSION.items() if key not in parts.query}
+        self._chosen = set(parts.query)
 
-    def prepare(self) -> None:
+    def prepare(self, *, make: bool = True) -> None:
         try:
             import asyncpg  # noqa: F401
         except ImportError:
@@ -133,17 +140,22 @@ class Postgres(Database):
         return self._taking_turns(self._engine(_pool(1)))
 
     def migrator(self) -> AsyncEngine:
-        return self._taking_turns(self._engine({"poolclass": NullPool}))
+        return self._taking_turns(self._engine({"poolclass": NullPool}, patience=_MIGRATION))
 
-    def _engine(self, pool: dict[str, Any]) -> AsyncEngine:
+    def _engine(self, pool: dict[str, Any], *, patience: float = _STATEMENT) -> AsyncEngine:
+        # Waiting for a lock ends first, because the server's own word says more than silence does.
+        defaults = {"application_name": "webterm"}
+        defaults |= {"lock_timeout": f"{patience / 2:.0f}s", "idle_in_transaction_session_timeout": f"{patience:.0f}s"}
+        session = {key: text for key, text in defaults.items() if key not in self._chosen}
+
+        async def connect(**_ignored: object) -> object:
+            import asyncpg
+
+            return await asyncpg.connect(self._url, timeout=PATIENCE, command_timeout=patience, server_settings=session)
+
         return create_async_engine(
-            "postgresql+asyncpg://", async_creator=self._connect, hide_parameters=True, pool_pre_ping=True, **pool
+            "postgresql+asyncpg://", async_creator=connect, hide_parameters=True, pool_pre_ping=True, **pool
         )
-
-    async def _connect(self, **_ignored: object) -> object:
-        import asyncpg
-
-        return await asyncpg.connect(self._url, timeout=PATIENCE, command_timeout=60, server_settings=self._session)
 
     @staticmethod
     def _taking_turns(engine: AsyncEngine) -> AsyncEngine:

@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 VERSION = sa.table("alembic_version", sa.column("version_num", sa.Text))
 
 
-async def bring_up_to_date(database: Database) -> None:
-    """Migrate a prepared database to `HEAD`.
+async def bring_up_to_date(database: Database) -> str | None:
+    """Migrate a prepared database to `HEAD`. Returns the revision that it was at; None: it was empty.
 
     Raises `webterm.errors.NewerSchema`, `webterm.errors.StoreUnavailable` and `webterm.errors.StoreError`.
     """
     engine = await asyncio.to_thread(database.migrator)
     try:
         async with transaction(engine, database.name) as conn:
-            if await revision(conn) != HEAD:
+            if (found := await revision(conn)) != HEAD:
                 await migrate(conn, database.name)
+            return found
     finally:
         await engine.dispose()
 
@@ -54,13 +55,7 @@ async def migrate(conn: AsyncConnection, name: str, to: str = HEAD) -> None:
     """
     script = await asyncio.to_thread(_script)
     found = await revision(conn)
-    known = revisions(script)
-    for wanted in (found, to):
-        if wanted is not None and wanted not in known:
-            raise NewerSchema(
-                f"{name} is at revision {wanted}, and this webterm knows revisions up to {HEAD}: it belongs to a newer"
-                " webterm; install that one, or restore a backup of this one"
-            )
+    _check_known(script, found, name)
     try:
         await conn.run_sync(_run, script, to)
         await _check_references(conn, name)
@@ -68,6 +63,20 @@ async def migrate(conn: AsyncConnection, name: str, to: str = HEAD) -> None:
         if error.connection_invalidated:
             raise
         raise StoreError(f"{name} could not be migrated from {found} to {to}: {error.orig}") from error
+
+
+async def check_known(found: str | None, name: str) -> None:
+    """Raise `webterm.errors.NewerSchema` unless the revision of ``name``, a database or a file, is one of ours."""
+    if found not in (None, HEAD):
+        _check_known(await asyncio.to_thread(_script), found, name)
+
+
+def _check_known(script: ScriptDirectory, found: str | None, name: str) -> None:
+    if found is not None and found not in revisions(script):
+        raise NewerSchema(
+            f"{name} is at revision {found}, and this webterm knows revisions up to {HEAD}: it belongs to a newer"
+            " webterm; install that one, or restore a backup of this one"
+        )
 
 
 def revisions(script: ScriptDirectory) -> list[str]:
