@@ -63,7 +63,8 @@ async def test_input_of_somebody_who_has_left_goes_as_well(tmp_path: Path) -> No
             type_(watcher, b"x" * (INPUT_LIMIT // 3) + b"end")
         terminal.detach(left.attachment.viewer)
         terminal.broke(broken.attachment.viewer)
-        assert terminal.audience.held is broken.attachment.viewer
+        held = terminal.audience.held
+        assert held is broken.attachment.viewer
         hub.revoke(OWNER.id, LAPTOP)
         assert terminal.audience.held is None
         type_(phone, b"phone")

@@ -19,7 +19,7 @@ from webterm.errors import StoreUnavailable
 from webterm.events import TerminalEvent, TerminalOpened
 from webterm.store import audit
 from webterm.store.audit import Entry, Head, Verdict
-from webterm.store.engine import Store
+from webterm.store.engine import Connection, Store
 
 log = logging.getLogger("webterm.accounts")
 
@@ -179,7 +179,7 @@ class AuditTrail:
         self._lost -= lost
 
 
-async def _append(conn: audit.Connection, waiting: _Waiting, now: float) -> None:
+async def _append(conn: Connection, waiting: _Waiting, now: float) -> None:
     event = waiting.event
     words = [event.driver, event.program]
     if now - waiting.at >= LATE:

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from sqlalchemy import Row, insert, or_, select
+from sqlalchemy import Row, insert, or_, select, type_coerce
+from sqlalchemy.types import NULLTYPE
 
 from webterm.access import Source
 from webterm.ids import UserId
@@ -29,6 +30,8 @@ CLOCK_TOLERANCE = 10.0
 """Seconds that a row may be older than the one before it: several servers write, and each asks its clock first."""
 _PAGE = 500
 _LENGTHS = {"name": 128, "address": 64, "action": 64, "target": 256, "detail": 1024}
+_AS_KEPT = [type_coerce(column, NULLTYPE).label("at") if column.name == "at" else column for column in tables.audit.c]
+"""Without making numbers of what is none: SQLite keeps whatever it is given."""
 _HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}  # general categories of Unicode that are not seen as what they are
 
 
@@ -177,7 +180,7 @@ def _shown(character: str) -> str:
 
 
 async def _rows_after(conn: Connection, number: int | None) -> Sequence[Row[Any]]:
-    query = select(tables.audit).order_by(tables.audit.c.number).limit(_PAGE)
+    query = select(*_AS_KEPT).order_by(tables.audit.c.number).limit(_PAGE)
     if number is not None:
         query = query.where(tables.audit.c.number > number)
     return (await conn.execute(query)).all()
@@ -198,7 +201,7 @@ def _wrong(before: Head, row: Row[Any]) -> Fault | None:
 
 
 def _is_sound(content: dict[str, Any]) -> bool:
-    """Whether the values have their types: SQLite keeps whatever it is given."""
+    """Whether the values have their types."""
     texts = [value for name, value in content.items() if name not in {"number", "at"} and value is not None]
     return isinstance(content["at"], float) and isfinite(content["at"]) and all(isinstance(text, str) for text in texts)
 
