@@ -23,6 +23,8 @@ from webterm.store.engine import Connection, Store
 from webterm.store.invitations import Invitation
 from webterm.store.users import Role
 
+__all__ = ["Invitation", "Invitations", "good_invitation", "hash_of"]
+
 MOST = 1000
 """Invitations that are open at the same time."""
 
