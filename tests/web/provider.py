@@ -109,7 +109,7 @@ class OpenIdProvider:
         default_factory=lambda: {"sub": "1001", "email": "ada@example.org", "email_verified": True}
     )
     key: SigningKey = field(default_factory=rsa_key)
-    published: list[dict[str, Any]] = field(default_factory=lambda: [rsa_key().public, ec_key().public])
+    published: list[Any] = field(default_factory=lambda: [rsa_key().public, ec_key().public])
     edit: Callable[[dict[str, Any]], None] = lambda claims: None
     sign: Callable[[dict[str, Any]], str] | None = None
     metadata: dict[str, Any] = field(default_factory=dict)
@@ -212,7 +212,7 @@ class OpenIdProvider:
 
 def unsigned(claims: dict[str, Any]) -> str:
     """A token with the algorithm ``none``."""
-    return jwt.encode(claims, None, algorithm="none")
+    return jwt.encode(claims, "", algorithm="none")
 
 
 def confused(key: SigningKey, algorithm: str = "HS256") -> Callable[[dict[str, Any]], str]:

@@ -94,7 +94,7 @@ class Flows:
             or flow.expires <= now
             or flow.state in self._used
         ):
-            raise OidcRefused("expired", "this sign-in was not begun in this browser, or too long ago; try again")
+            raise OidcRefused("stale", "this sign-in was not begun in this browser, or too long ago; try again")
         self._forget(now)
         self._used[flow.state] = flow.expires
         return flow

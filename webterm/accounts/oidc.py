@@ -279,7 +279,7 @@ def _ascii(domain: str) -> str:
 
 def _found(user: User | None) -> User:
     if user is None:
-        raise OidcRefused("expired", "this account has just been removed")
+        raise OidcRefused("stale", "this account has just been removed")
     return user
 
 
