@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -17,6 +18,7 @@ from yarl import URL
 from webterm.app import PAGE, setup
 from webterm.datadir import issue_link
 from webterm.settings import Server, Settings
+from webterm.settings_accounts import Limits
 from webterm.web.site import ActorOf
 
 
@@ -45,8 +47,8 @@ class Running:
         return await asyncio.to_thread(issue_link, self.directory)
 
     async def sign_in(self, client: aiohttp.ClientSession) -> None:
-        async with client.post(self.url("/api/v1/login"), json={"token": await self.link()}) as answer:
-            assert answer.status == 204, await answer.text()
+        async with client.post(self.url("/api/v1/auth/link"), json={"token": await self.link()}) as answer:
+            assert answer.status == 200, await answer.text()
 
     async def raw(self, request: bytes) -> bytes:
         """What comes back for these very bytes, until the server closes."""
@@ -75,11 +77,14 @@ async def started(
     app: web.Application | None = None,
     actor: ActorOf | None = None,
     page: Path = PAGE,
+    **sections: msgspec.Struct,
 ) -> AsyncIterator[Running]:
-    """webterm in an application, ready for requests."""
+    """webterm in an application, ready for requests. ``sections``: other settings; calls are not counted by default."""
     app = app or web.Application()
     fields = {"data_dir": str(directory), "on_stop": "end", **(server or {})}
-    setup(app, Settings(server=Server(**fields)), prefix, actor=actor, page=page)  # type: ignore[arg-type] # fields of every type
+    others = {"limits": Limits(enabled=False), **sections}
+    settings = Settings(server=Server(**fields), **others)  # type: ignore[arg-type] # fields of every type
+    setup(app, settings, prefix, actor=actor, page=page)
     listening = TestServer(app)
     try:
         await listening.start_server()
