@@ -83,7 +83,6 @@ def _channel(names: Iterable[str]) -> Json:
                     "type": "object",
                     "properties": {"ticket": {"type": "string", "description": "A ticket, instead of a cookie."}},
                 },
-                "bindingVersion": "0.1.0",
             }
         },
     }
