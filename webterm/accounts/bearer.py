@@ -122,7 +122,7 @@ class Bearer:
 
     def read(self, token: str) -> Claims | None:
         """What an access token says, when it is one of ours and not too old; whether its login lives is not asked."""
-        if len(token) > LONGEST:
+        if len(token) > LONGEST or not token.isascii():
             return None
         try:
             # Our own clock is asked below; the library has only the system's.
@@ -132,7 +132,7 @@ class Bearer:
                 "verify_iat": False,
             }
             claims = msgspec.convert(jwt.decode(token, self._key, algorithms=[ALGORITHM], options=options), Claims)
-        except (jwt.InvalidTokenError, msgspec.ValidationError):
+        except (jwt.InvalidTokenError, msgspec.ValidationError, RecursionError):  # the header may be nested deeply
             return None
         now = self._clock()
         return claims if claims.iat <= now + LEEWAY and now < claims.exp + LEEWAY else None
