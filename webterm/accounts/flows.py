@@ -99,6 +99,11 @@ class Flows:
         self._used[flow.state] = flow.expires
         return flow
 
+    @property
+    def remembered(self) -> int:
+        """How many states that have come back are kept."""
+        return len(self._used)
+
     def _opened(self, sealed: str) -> Flow | None:
         try:
             raw = base64.urlsafe_b64decode(sealed)

@@ -289,7 +289,7 @@ async def _proven(conn: Connection, user: User, email: str) -> bool:
     Proven is an address that another provider has vouched for when it was linked. An account without a password was
     made by a provider, or by an admin who typed the address; what is worth more than that is not given for it.
     """
-    if user.email is None or user.email.casefold() != email.casefold():
+    if user.email is None or user.email.lower() != email.lower():
         return False
     if any(identity.email == user.email for identity in await identities.of_user(conn, user.id)):
         return True
