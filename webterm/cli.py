@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from webterm.commands import options
+from webterm.commands.audit import audit
 from webterm.commands.db import db
 from webterm.errors import SettingsError, Unavailable
 
@@ -176,4 +177,5 @@ def _end_programs(settings: Settings) -> int:
         raise Unavailable(f"the programs could not be ended: {error}") from error
 
 
+main.add_command(audit)
 main.add_command(db)

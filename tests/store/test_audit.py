@@ -304,6 +304,8 @@ async def test_looking_into_it(store: Store) -> None:
     assert await numbers(action="user.") == [5, 4, 3, 2, 1]
     assert await numbers(action="user.create", user="id-alice") == [5, 3, 1]
     assert await numbers(user="root", before=5) == [4, 2]
+    assert await numbers(user="RO", action="User.") == [4, 2]
+    assert await numbers(user="id-") == []
     assert await numbers(action="user%") == []
     assert await numbers(action="user_") == []
 

@@ -18,7 +18,8 @@ from webterm.datadir import write_private
 from webterm.errors import StoreUnavailable
 from webterm.events import TerminalEvent, TerminalOpened
 from webterm.store import audit
-from webterm.store.audit import Entry, Head, Verdict
+from webterm.store.audit import Entry as Entry
+from webterm.store.audit import Head, Verdict
 from webterm.store.engine import Connection, Store
 
 log = logging.getLogger("webterm.accounts")

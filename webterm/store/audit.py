@@ -116,15 +116,18 @@ async def hash_of(conn: Connection, number: int) -> str | None:
 async def page(
     conn: Connection, *, before: int | None = None, limit: int, action: str = "", user: str = ""
 ) -> list[Entry]:
-    """The newest entries with a number below ``before``; of actions that begin so, by somebody of this id or name."""
+    """The newest entries with a number below ``before``.
+
+    ``action`` and ``user`` narrow it down to actions that begin so, and to people of that id or a name that begins so.
+    """
     columns = tables.audit.c
     query = select(tables.audit).order_by(columns.number.desc()).limit(limit)
     if before is not None:
         query = query.where(columns.number < before)
     if action:
-        query = query.where(columns.action.startswith(action, autoescape=True))
+        query = query.where(columns.action.istartswith(action, autoescape=True))
     if user:
-        query = query.where(or_(columns.user == user, columns.name == user))
+        query = query.where(or_(columns.user == user, columns.name.istartswith(user, autoescape=True)))
     return [_entry(row) for row in await conn.execute(query)]
 
 
