@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from tests.store.conftest import ENGINES, cluster, url
 from webterm.access import Source
 from webterm.accounts.invitations import Invitations
 from webterm.accounts.passwords import Passwords
@@ -23,6 +23,10 @@ from webterm.store.audit import Entry
 from webterm.store.changes import Change
 from webterm.store.engine import Store
 from webterm.store.users import User
+
+__all__ = ["cluster", "url"]
+
+ON_BOTH_ENGINES = pytest.mark.parametrize("engine", ENGINES)
 
 PASSWORD = "correct horse battery"
 COMMAND = Source(user=None, name="root", address=LOCAL)
@@ -96,8 +100,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'accounts.db'}")
+def engine() -> str:
+    """Rules care little about the kind of database; with ``ON_BOTH_ENGINES`` tests show that they need not at all."""
+    return "sqlite"
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncIterator[Store]:
+    store = Store(url)
     await store.open()
     yield store
     await store.aclose()

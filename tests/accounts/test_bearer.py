@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
-from tests.accounts.conftest import COMMAND, Clock, Town
+from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, Clock, Town
 from tests.accounts.proofs import CAFE, HOME, KEYS, Proofs, proofs_on, source_of
 from webterm.accounts.bearer import LEEWAY, LONGEST, PURPOSE, TokenPair, hash_of
 from webterm.accounts.keys import Keys
@@ -59,6 +59,7 @@ async def holds(proofs: Proofs, token: str) -> bool:
     return await proofs.credentials.by_bearer(token, HOME) is not None
 
 
+@ON_BOTH_ENGINES
 async def test_what_a_token_says(proofs: Proofs, ann: User, pair: TokenPair, clock: Clock) -> None:
     claims = content(pair.access)
     assert claims.keys() == CLAIMS
@@ -211,6 +212,7 @@ async def test_a_token_ends_with_its_login(proofs: Proofs, ann: User, pair: Toke
         await proofs.bearer.refresh(pair.refresh, HOME)
 
 
+@ON_BOTH_ENGINES
 async def test_a_token_ends_with_its_person(town: Town, proofs: Proofs, ann: User, pair: TokenPair) -> None:
     await town.people.change(ann.id, COMMAND, disabled=True)
     assert not await holds(proofs, pair.access)
@@ -229,6 +231,7 @@ async def test_rights_are_those_of_now_and_not_of_the_token(
     assert (proven.actor.tier, "admin" in proven.actor.scopes) == ("team", True)
 
 
+@ON_BOTH_ENGINES
 async def test_refreshing(proofs: Proofs, ann: User, pair: TokenPair, clock: Clock) -> None:
     clock.now += MINUTES + LEEWAY
     fresh = await proofs.bearer.refresh(pair.refresh, CAFE)
@@ -248,6 +251,7 @@ async def test_the_store_has_no_refresh_token(town: Town, pair: TokenPair) -> No
     assert pair.refresh not in repr(found)
 
 
+@ON_BOTH_ENGINES
 async def test_a_refresh_token_that_comes_twice_ends_the_login(
     town: Town, proofs: Proofs, ann: User, pair: TokenPair
 ) -> None:
@@ -278,6 +282,7 @@ async def test_theft_ends_that_login_alone(proofs: Proofs, ann: User, pair: Toke
     assert await holds(proofs, other.access)
 
 
+@ON_BOTH_ENGINES
 async def test_of_those_who_refresh_at_the_same_time_one_wins_and_nobody_keeps_it(
     proofs: Proofs, ann: User, pair: TokenPair
 ) -> None:

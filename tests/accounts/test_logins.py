@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.accounts.conftest import COMMAND, Clock, Town
+from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, Clock, Town
 from tests.accounts.proofs import CAFE, HOME, Proofs, proofs_on, source_of
 from webterm.accounts.logins import DAY, FRESH, LONGEST_AGENT, MOST, id_of, known_addresses
 from webterm.errors import NoSuchLogin, NotSignedIn
@@ -43,6 +43,7 @@ async def test_every_login_has_a_token_of_its_own(town: Town, proofs: Proofs) ->
     assert len(tokens) == 5
 
 
+@ON_BOTH_ENGINES
 async def test_use_makes_a_login_last(town: Town, proofs: Proofs, clock: Clock) -> None:
     ann = await town.ann()
     token, used = await proofs.logins.add_browser(ann, source_of(ann), "")
@@ -57,6 +58,7 @@ async def test_use_makes_a_login_last(town: Town, proofs: Proofs, clock: Clock) 
     assert await proofs.credentials.by_cookie(token, HOME) is None
 
 
+@ON_BOTH_ENGINES
 async def test_use_is_noted_once_an_hour(town: Town, proofs: Proofs, clock: Clock) -> None:
     ann = await town.ann()
     token, login = await proofs.logins.add_browser(ann, source_of(ann), "")
@@ -81,6 +83,7 @@ async def test_touching_an_ended_login_does_not_bring_it_back(town: Town, proofs
     assert await in_store(town, login.id) is None
 
 
+@ON_BOTH_ENGINES
 async def test_ending_one(town: Town, proofs: Proofs) -> None:
     ann = await town.ann()
     token, login = await proofs.logins.add_browser(ann, source_of(ann), "")
@@ -108,6 +111,7 @@ async def test_nobody_ends_the_logins_of_others(town: Town, proofs: Proofs) -> N
     assert await town.changes() == []
 
 
+@ON_BOTH_ENGINES
 async def test_ending_all_but_one(town: Town, proofs: Proofs) -> None:
     ann = await town.ann()
     added = [await proofs.logins.add_browser(ann, source_of(ann), "") for _ in range(3)]
@@ -138,6 +142,7 @@ async def test_the_longest_unused_makes_room(town: Town, proofs: Proofs, clock: 
     assert [change.kind for change in await town.changes()] == ["ended"]
 
 
+@ON_BOTH_ENGINES
 @pytest.mark.parametrize("what", ["password", "disabled", "removed"])
 async def test_a_slow_sign_in_does_not_survive_what_ended_all_others(town: Town, proofs: Proofs, what: str) -> None:
     ann = await town.ann()
@@ -154,6 +159,7 @@ async def test_a_slow_sign_in_does_not_survive_what_ended_all_others(town: Town,
     assert await proofs.logins.of_user(ann.id) == []
 
 
+@ON_BOTH_ENGINES
 @pytest.mark.parametrize(
     ("agent", "kept"),
     [
@@ -171,6 +177,7 @@ async def test_what_a_client_says_it_is_can_be_shown(town: Town, proofs: Proofs,
     assert await in_store(town, login.id) == login
 
 
+@ON_BOTH_ENGINES
 async def test_strange_tokens_are_nobodys(town: Town, proofs: Proofs) -> None:
     for token in ("", "x" * 100_000, "\udcff", "\0", "../secret.key"):
         assert await proofs.credentials.by_cookie(token, HOME) is None
