@@ -87,7 +87,9 @@ async def arrive(request: web.Request) -> web.StreamResponse:
 
 async def identities(request: web.Request) -> web.StreamResponse:
     """What is linked to one's account."""
-    ours = _oidc(request)
+    ours = own_login(request).oidc
+    if ours is None:
+        return json([])
     names = ours.providers()
     return json(
         [
