@@ -18,10 +18,10 @@ from webterm.datadir import write_private
 from webterm.errors import StoreUnavailable
 from webterm.events import TerminalEvent, TerminalOpened
 from webterm.store import audit
-from webterm.store.audit import Entry as Entry
-from webterm.store.audit import Head, Verdict
+from webterm.store.audit import Entry, Head, Verdict
 from webterm.store.engine import Connection, Store
 
+__all__ = ["HEAD_FILE", "AuditTrail", "Entry", "Head", "HeadFile", "Verdict"]
 log = logging.getLogger("webterm.accounts")
 
 HEAD_FILE = "audit.head"
@@ -81,13 +81,20 @@ class AuditTrail:
     """Looks into the audit log, and writes what happens to terminals into it without keeping them waiting."""
 
     def __init__(
-        self, store: Store, head_file: Path, *, clock: Callable[[], float] = time.time, interval: float = INTERVAL
+        self,
+        store: Store,
+        head_file: Path,
+        *,
+        clock: Callable[[], float] = time.time,
+        interval: float = INTERVAL,
+        most: int = MOST_WAITING,
     ) -> None:
         """``head_file`` is where to remember how far the log has gone: `HEAD_FILE` in the data directory."""
         self._store = store
         self._head = HeadFile(head_file)
         self._clock = clock
         self._interval = interval
+        self._most = most
         self._waiting: deque[_Waiting] = deque()
         self._lost = 0
         self._away = False
@@ -116,11 +123,11 @@ class AuditTrail:
 
     def note(self, event: TerminalEvent) -> None:
         """Something happened to a terminal. Does not wait, and does not fail."""
-        if len(self._waiting) < MOST_WAITING:
+        if len(self._waiting) < self._most:
             self._waiting.append(_Waiting(self._clock(), event))
         else:
             if not self._lost:
-                log.error("entries about terminals are being lost: %d wait for the audit log", MOST_WAITING)
+                log.error("entries about terminals are being lost: %d wait for the audit log", self._most)
             self._lost += 1
         self._wake.set()
 
@@ -134,6 +141,15 @@ class AuditTrail:
         known = expected or await self._head.read()
         async with self._store.reading() as conn:
             return await audit.verify(conn, known)
+
+    async def restored(self, by: Source) -> None:
+        """The database was put back from a backup: write down what was known of the log's end, and go on from here."""
+        known = await self._head.read()
+        detail = f"the audit log had {known.number} rows before, {known.hash}" if known is not None else ""
+        async with self._store.writing() as conn:
+            await audit.append(conn, by, "database.restore", now=self._clock(), detail=detail)
+            newest = await audit.head(conn)
+        await self._head.keep(newest)
 
     async def _run(self) -> None:
         while True:
