@@ -49,7 +49,7 @@ async def registered(running: Running, client: aiohttp.ClientSession, name: str 
         {"username": name, "password": PASSWORD, "email": f"{name}@b.example"},
     )
     assert status == 201, user
-    return user
+    return dict(user)
 
 
 async def status_of_me(running: Running, client: aiohttp.ClientSession) -> int:

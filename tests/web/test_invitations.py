@@ -27,7 +27,7 @@ async def running(directory: Path) -> AsyncIterator[Running]:
 async def invited(running: Running, owner: aiohttp.ClientSession, **fields: str) -> dict[str, Any]:
     status, made = await asked(running, owner, "POST", INVITATIONS, fields)
     assert status == 201, made
-    return made
+    return dict(made)
 
 
 def registration(token: object, name: str = "ann") -> dict[str, object]:

@@ -35,7 +35,7 @@ async def ann(running: Running, owner: aiohttp.ClientSession) -> AsyncIterator[a
 async def made(running: Running, owner: aiohttp.ClientSession, name: str, **fields: str) -> dict[str, Any]:
     status, user = await asked(running, owner, "POST", USERS, {"username": name, **fields})
     assert status == 201, user
-    return user
+    return dict(user)
 
 
 async def test_making_finding_and_removing(running: Running, owner: aiohttp.ClientSession) -> None:
