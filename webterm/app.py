@@ -8,8 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import os
-import pwd
 import re
 import signal
 import socket
@@ -22,27 +20,47 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from webterm import datadir
-from webterm.access import Actor
+from webterm.accounts import keys
+from webterm.accounts.audit import HEAD_FILE, AuditTrail
+from webterm.accounts.bearer import Bearer
+from webterm.accounts.credentials import Credentials
+from webterm.accounts.invitations import Invitations
 from webterm.accounts.logins import Logins
+from webterm.accounts.oidc import Oidc
+from webterm.accounts.passwords import Passwords
+from webterm.accounts.people import People
+from webterm.accounts.rights import Rights
 from webterm.accounts.signing_in import SigningIn
+from webterm.accounts.throttle import Throttle
 from webterm.accounts.tickets import Tickets
+from webterm.accounts.tokens import PersonalTokens
+from webterm.clients.oidc import OidcClient
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
 from webterm.hub.hub import Hub, HubLimits
-from webterm.ids import LoginId, UserId
+from webterm.ids import UserId
 from webterm.session import Driver
 from webterm.settings import Server, Settings
-from webterm.terminals.rules import TerminalRules
+from webterm.store.changes import Change
+from webterm.store.engine import Store
+from webterm.terminals.rules import Isolation, TerminalRules
 from webterm.web.connections import Connections
 from webterm.web.cookies import LoginStorage, cookie_name
+from webterm.web.cors import Cors
 from webterm.web.headers import security_headers
 from webterm.web.hosts import Names
+from webterm.web.limits import Limits
+from webterm.web.measuring import Metrics
+from webterm.web.proxies import Proxies
 from webterm.web.routes import install
-from webterm.web.site import SITE, ActorOf, OwnLogin, Site
+from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 VERSION = version("webterm")  # from a file, hence read before the loop runs
-LOGINS = "logins.json"
+PEPPER = "password pepper"
+"""Of the key that passwords are mixed with."""
+SIGN_INS = "oidc"
+"""Of the key under which sign-ins with a provider are sealed."""
 PAGE = Path(__file__).parent / "static"
 BACKLOG = 128
 REQUEST_GRACE = 5.0
@@ -78,7 +96,8 @@ async def sign_out(app: web.Application, user: UserId) -> None:
     For applications that bring their own ``actor``, when somebody signs out there or loses the right to be here.
     """
     app[SITE].tickets.revoke_user(user)
-    await app[SITE].connections.revoke_user(user)
+    app[SITE].terminals.revoke(user)
+    app[SITE].connections.revoke_user(user)
 
 
 async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
@@ -104,23 +123,37 @@ def _compose(app: web.Application, settings: Settings, prefix: str, actor: Actor
     prefix = prefix.rstrip("/")
     if not PREFIX.fullmatch(prefix):
         raise ValueError(f"a prefix is a plain path such as /terminal, not {prefix!r}")
-    logins = Logins(settings.data_dir / LOGINS)
+    server = settings.server
+    store = Store(settings.database_url) if actor is None else None
+    trail = AuditTrail(store, settings.data_dir / HEAD_FILE) if store is not None else None
     drivers = _drivers(settings)
-    hub = Hub(drivers, default_driver=LocalDriver.name, limits=_limits(settings))
+    hub = Hub(
+        drivers,
+        default_driver=LocalDriver.name,
+        limits=_limits(settings),
+        check_opening=Isolation({LocalDriver.name}, required=settings.local.isolation == "refuse").check,
+        **({} if trail is None else {"tell": trail.note}),
+    )
     site = Site(
         prefix=prefix,
         settings=settings,
-        names=Names(settings.hosts, settings.server.public_url),
-        headers=security_headers(settings.server),
+        names=Names(settings.hosts, server.public_url),
+        proxies=Proxies(server.trusted_proxies),
+        cors=Cors(server.cors_origins, prefix),
+        headers=security_headers(server),
+        limits=Limits(settings),
+        metrics=Metrics(),
         terminals=TerminalRules(hub),
-        connections=Connections(partial(_is_live, logins)),
+        connections=Connections(),
         tickets=Tickets(),
-        authority=actor or _own_login(settings, prefix, logins),
+        actor_of=actor,
         page=page,
         version=VERSION,
     )
     install(app, site)
-    app.cleanup_ctx.append(partial(_running, site, logins, hub, drivers))
+    if store is not None and trail is not None:
+        app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
+    app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
 
 
@@ -148,20 +181,6 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
     return {local.name: local, EchoDriver.name: EchoDriver()}
 
 
-def _own_login(settings: Settings, prefix: str, logins: Logins) -> OwnLogin:
-    owner = Actor(id=UserId("owner"), name=pwd.getpwuid(os.geteuid()).pw_name, owner=True)
-    secure = (settings.server.public_url or "").startswith("https:")
-    name = cookie_name(settings.data_dir, secure=secure)
-    return OwnLogin(
-        rules=SigningIn(owner, partial(datadir.redeem_link, settings.data_dir)),
-        storage=LoginStorage(logins, name=name, path=prefix, secure=secure),
-    )
-
-
-def _is_live(logins: Logins, login: LoginId) -> bool:
-    return logins.get(login) is not None
-
-
 @contextlib.asynccontextmanager
 async def _holding(directory: Path) -> AsyncIterator[datadir.Hold]:
     hold = await asyncio.to_thread(lambda: datadir.Hold(datadir.prepare(directory)))
@@ -176,11 +195,8 @@ async def _holding_for(directory: Path, app: web.Application) -> AsyncIterator[N
         yield
 
 
-async def _running(
-    site: Site, logins: Logins, hub: Hub, drivers: Mapping[str, Driver], app: web.Application
-) -> AsyncIterator[None]:
+async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web.Application) -> AsyncIterator[None]:
     """From before the first request until after the last."""
-    await logins.load()
     end = False  # a server that could not start ends nothing
     try:
         await hub.start()
@@ -190,6 +206,69 @@ async def _running(
         await hub.aclose(end=end)
         for driver in drivers.values():
             await driver.aclose()
+        await site.limits.aclose()
+
+
+async def _signing_in(site: Site, store: Store, trail: AuditTrail, app: web.Application) -> AsyncIterator[None]:
+    """People and their rights, from before the first request until after the last."""
+    own = await asyncio.to_thread(keys.load, site.settings.data_dir)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(store.aclose)
+        await store.open()
+        stack.push_async_callback(trail.aclose)
+        await trail.start()
+        passwords = Passwords(own.key(PEPPER), fewest=site.settings.accounts.min_password)
+        stack.push_async_callback(passwords.aclose)
+        providers = OidcClient(site.settings.oidc.providers)
+        stack.push_async_callback(providers.aclose)
+        await providers.start()
+        login = _own_login(site, store, trail, own, passwords, providers)
+        for callback in (site.tickets.on_change, partial(_pass_on, site)):
+            login.rights.subscribe(callback)
+        stack.push_async_callback(login.rights.aclose)
+        await login.rights.start()
+        site.login = login
+        site.connections.is_live = login.credentials.is_live
+        yield
+
+
+def _own_login(
+    site: Site, store: Store, trail: AuditTrail, own: keys.Keys, passwords: Passwords, providers: OidcClient
+) -> OwnLogin:
+    settings = site.settings
+    rights = Rights(store)
+    logins = Logins(store, settings.accounts, rights)
+    bearer = Bearer(store, own, settings.accounts, logins, rights)
+    tokens = PersonalTokens(store, rights)
+    people = People(store, passwords, settings, rights)
+    credentials = Credentials(store, logins, bearer, tokens, people)
+    secure = (settings.server.public_url or "").startswith("https:")
+    name = cookie_name(settings.data_dir, secure=secure)
+    return OwnLogin(
+        people=people,
+        signing_in=SigningIn(store, passwords, people, Throttle(), partial(datadir.redeem_link, settings.data_dir)),
+        invitations=Invitations(store, settings),
+        logins=logins,
+        bearer=bearer,
+        tokens=tokens,
+        credentials=credentials,
+        rights=rights,
+        audit=trail,
+        oidc=Oidc(store, providers, settings, own.key(SIGN_INS)),
+        storage=LoginStorage(logins, credentials, client_address, name=name, path=site.prefix, secure=secure),
+    )
+
+
+async def _pass_on(site: Site, change: Change) -> None:
+    """Rights that have ended or changed do so on what is open here."""
+    if change.kind == "changed":
+        site.connections.renew_user(change.user)
+        return
+    site.terminals.revoke(change.user, change.proof)
+    if change.proof is None:
+        site.connections.revoke_user(change.user)
+    else:
+        site.connections.revoke_proof(change.proof)
 
 
 async def _leave(app: web.Application) -> None:

@@ -61,7 +61,7 @@ async def test_what_a_foreign_form_can_send_is_no_json(
     running: Running, owner: aiohttp.ClientSession, content_type: str
 ) -> None:
     headers = {"Content-Type": content_type}
-    for path in ("/api/v1/terminals", "/api/v1/login"):
+    for path in ("/api/v1/terminals", "/api/v1/auth/login"):
         async with owner.post(running.url(path), data=json.dumps(GOOD).encode(), headers=headers) as answer:
             assert answer.status == 415
 

@@ -1,16 +1,21 @@
-"""The open WebSockets, so that rights which end somewhere end on them too."""
+"""The open WebSockets, so that rights which end or change somewhere do so on them too."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 from webterm.access import Actor
-from webterm.errors import NotSignedIn, ShuttingDown
-from webterm.ids import LoginId, UserId
+from webterm.errors import NotSignedIn, ShuttingDown, Unavailable
+from webterm.ids import ProofId, UserId
+
+IsLive = Callable[[ProofId], Awaitable[bool]]
+HANDSHAKE = 60.0
+"""Seconds for which it is remembered whose rights have changed: longer than any handshake takes."""
 
 log = logging.getLogger("webterm.web")
 
@@ -23,59 +28,93 @@ class Connection(Protocol):
         """Whom it belongs to."""
 
     @property
-    def login_id(self) -> LoginId | None:
-        """The login that it rides on; None where the host application signs people in."""
+    def proof(self) -> ProofId | None:
+        """What its right to be here rests on; None where a host application or a proxy signs people in."""
+
+    @property
+    def asked(self) -> float:
+        """When its request came in, by `time.monotonic`."""
 
     async def revoke(self) -> None:
         """The right to be here has ended: stop both directions at once and close with 1008."""
+
+    async def renew(self) -> None:
+        """The rights are others now: stop both directions at once and close with 1012, so that the client returns."""
 
     async def shutdown(self) -> None:
         """The server stops: close with 1012."""
 
 
-class Connections:
-    """All open connections. ``is_live`` says whether a login is still good."""
+async def _always(proof: ProofId) -> bool:
+    return True
 
-    def __init__(self, is_live: Callable[[LoginId], bool]) -> None:
-        self._is_live = is_live
+
+class Connections:
+    """All open connections. ``is_live`` says whether a proof of identity is still good; it may be set later."""
+
+    def __init__(self, is_live: IsLive = _always, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.is_live = is_live
+        self._clock = clock
         self._open: set[Connection] = set()
+        self._changed: dict[UserId, float] = {}
+        self._closings: set[asyncio.Task[None]] = set()
         self._accepting = True
 
     def __len__(self) -> int:
         return len(self._open)
 
-    @contextmanager
-    def joined(self, connection: Connection) -> Iterator[None]:
+    @asynccontextmanager
+    async def joined(self, connection: Connection) -> AsyncIterator[None]:
         """Keep ``connection`` in the books while the block runs.
 
-        Raises `webterm.errors.NotSignedIn` when its login has ended since the handshake was allowed, so that no
-        connection slips through between the two, and `webterm.errors.ShuttingDown` when the server stops.
+        Nothing slips through between the handshake and here: raises `webterm.errors.NotSignedIn` when its proof has
+        ended since, and `webterm.errors.Unavailable`, so that the client comes back, when its person's rights have
+        changed, when the server stops (`webterm.errors.ShuttingDown`) and when the store does not answer.
         """
         if not self._accepting:
             raise ShuttingDown("the server stops")
-        if connection.login_id is not None and not self._is_live(connection.login_id):
-            raise NotSignedIn("you have signed out")
-        self._open.add(connection)
+        self._open.add(connection)  # first, so that what ends while we look reaches it as well
         try:
+            if self._changed.get(connection.actor.id, connection.asked) > connection.asked:
+                raise Unavailable("your rights have just changed; come back")
+            if connection.proof is not None and not await self.is_live(connection.proof):
+                raise NotSignedIn("you have signed out")
             yield
         finally:
             self._open.discard(connection)
 
-    async def revoke_login(self, login: LoginId) -> None:
-        """Close every connection that rides on a login."""
-        await _all(connection.revoke() for connection in list(self._open) if connection.login_id == login)
+    def revoke_proof(self, proof: ProofId) -> None:
+        """Close every connection that rests on a proof. That is under way now; nobody waits for the peers."""
+        self._close(connection.revoke() for connection in list(self._open) if connection.proof == proof)
 
-    async def revoke_user(self, user: UserId) -> None:
+    def revoke_user(self, user: UserId) -> None:
         """Close every connection of a person."""
-        await _all(connection.revoke() for connection in list(self._open) if connection.actor.id == user)
+        self._note(user)
+        self._close(connection.revoke() for connection in list(self._open) if connection.actor.id == user)
+
+    def renew_user(self, user: UserId) -> None:
+        """A person's role or tier is another now: have every connection come back, which loses nothing."""
+        self._note(user)
+        self._close(connection.renew() for connection in list(self._open) if connection.actor.id == user)
 
     async def shutdown(self) -> None:
-        """Take no more connections and tell the open ones to come back later."""
+        """Take no more connections, tell the open ones to come back later, and wait until all is closed."""
         self._accepting = False
-        await _all(connection.shutdown() for connection in list(self._open))
+        self._close(connection.shutdown() for connection in list(self._open))
+        await asyncio.gather(*self._closings, return_exceptions=True)
 
+    def _note(self, user: UserId) -> None:
+        now = self._clock()
+        self._changed = {user: at for user, at in self._changed.items() if now - at < HANDSHAKE}
+        self._changed[user] = now
 
-async def _all(closings: Iterator[Coroutine[None, None, None]]) -> None:
-    for result in await asyncio.gather(*closings, return_exceptions=True):
-        if isinstance(result, Exception):
-            log.error("a connection could not be closed", exc_info=result)
+    def _close(self, closings: Iterable[Coroutine[None, None, None]]) -> None:
+        for closing in closings:
+            task = asyncio.get_running_loop().create_task(closing)
+            self._closings.add(task)
+            task.add_done_callback(self._closed)
+
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        self._closings.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a connection could not be closed", exc_info=error)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
 
-from webterm.errors import WebtermError
+from webterm.errors import RateLimited, WebtermError
 
 CODES = {
     400: "invalid_request",
@@ -43,7 +44,9 @@ def from_error(error: WebtermError) -> web.Response:
     """The answer to one of our own errors."""
     response = problem(error.status, error.code, str(error) or error.code)
     if error.status == 401:
-        response.headers["WWW-Authenticate"] = "Webterm"  # RFC 9110, section 11.6.1: a 401 names a scheme
+        response.headers["WWW-Authenticate"] = "Bearer"  # RFC 9110, section 11.6.1: a 401 names a scheme
+    if isinstance(error, RateLimited):
+        response.headers["Retry-After"] = str(max(math.ceil(error.retry_after), 1))
     return response
 
 

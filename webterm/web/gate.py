@@ -1,8 +1,9 @@
 """What every request passes before its handler: one chain, the same for all routes, driven by the route's row.
 
-From the outside in: a request id and the log, errors turned into answers, the host name, who is asking, from which
-page, and whether the row lets them in. The chain is put around each handler and not into the application, so
-that it stays away from the routes of a host application, whatever the prefix.
+From the outside in: a request id, the log and the measurements; errors turned into answers; the host name; a browser's
+question whether a page elsewhere may call; who is asking, how often, from which page, and whether the row lets them in.
+The chain is put around each handler and not into the application, so that it stays away from the routes of a host
+application, whatever the prefix.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from aiohttp import web
 from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
+from webterm.web.proxies import group
 from webterm.web.row import Handler, Row
-from webterm.web.site import REQUEST_ID, VISITOR, OwnLogin, Site, Visitor, site, visitor
+from webterm.web.site import ASKED, REQUEST_ID, STANDING, VISITOR, client_address, site, visitor
+from webterm.web.visitors import find, is_upgrade
 
 log = logging.getLogger("webterm.web")
 access_log = logging.getLogger("webterm.access")
@@ -36,16 +39,20 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """The last hand on every answer of ours, the WebSocket handshake included (a signal of aiohttp)."""
     if REQUEST_ID in request:
         response.headers.update(site(request).headers)
+        response.headers.update(site(request).cors.headers(request))
+        if STANDING in request:
+            response.headers.update(request[STANDING].headers)
         response.headers.setdefault("Cache-Control", "no-store")
 
 
 async def _logged(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
     # The row's path and not the request's: ids, names and above all query strings stay out of the log.
     request[REQUEST_ID] = secrets.token_hex(8)
-    started = time.monotonic()
+    request[ASKED] = started = time.monotonic()
     response = await handler(request)
-    spent = (time.monotonic() - started) * 1000
-    access_log.info("%s %s %s %d %.1f ms", request[REQUEST_ID], request.method, row.path, response.status, spent)
+    spent = time.monotonic() - started
+    site(request).metrics.answered(row, request.method, response.status, spent)
+    access_log.info("%s %s %s %d %.1f ms", request[REQUEST_ID], request.method, row.path, response.status, spent * 1000)
     return response
 
 
@@ -82,41 +89,39 @@ def asked_host(request: web.Request) -> Authority | None:
     return authority(hosts[0])
 
 
+async def _preflight(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
+    return site(request).cors.preflight(request) or await handler(request)
+
+
 async def _known(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
-    request[VISITOR] = await _who(site(request), row, request)
+    request[VISITOR] = await find(row, request)
     return await handler(request)
 
 
-async def _who(here: Site, row: Row, request: web.Request) -> Visitor:
-    if row.ticket and "ticket" in request.query and _is_upgrade(request):
-        return _by_ticket(here, request.query["ticket"])
-    if not isinstance(here.authority, OwnLogin):
-        return Visitor(await here.authority(request))
-    login = await here.authority.storage.login(request)
-    return Visitor(here.authority.rules.actor(login), login.id) if login else Visitor(None)
-
-
-def _is_upgrade(request: web.Request) -> bool:
-    """Whether a request asks for a WebSocket (RFC 6455, section 4.1): looking at a ticket's URL does not use it up."""
-    return request.headers.get("Upgrade", "").strip().lower() == "websocket"
-
-
-def _by_ticket(here: Site, secret: str) -> Visitor:
-    ticket = here.tickets.use(secret)
-    if ticket is None:
-        raise NotSignedIn("this ticket is wrong, used or too old")
-    return Visitor(ticket.actor, ticket.login, riding=False)
+async def _limited(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
+    if row.limit != "none":
+        place = group(client_address(request))
+        standing = await site(request).limits.count(row.limit, visitor(request).actor, place)
+        if standing is not None:
+            request[STANDING] = standing
+            standing.check()
+    return await handler(request)
 
 
 async def _from_own_page(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
     who = visitor(request)
-    if row.origin == "own" and who.riding:
-        _check_origin(request, demanded=who.actor is not None)
+    if row.origin == "own":
+        if who.riding:
+            _check_origin(request, demanded=who.actor is not None)
+        elif is_upgrade(request) and "Authorization" in request.headers and not site(request).cors.lists(request):
+            _check_origin(request, demanded=False)  # programs say no origin; a page that has the token is not ours
     return await handler(request)
 
 
 def _check_origin(request: web.Request, *, demanded: bool) -> None:
     """Raises `webterm.errors.WrongOrigin`, also when nothing is said where browsers always say it (RFC 6455, 10.2)."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        raise WrongOrigin("this is only for webterm's own page, and the browser says that another one asks")
     origins = request.headers.getall("Origin", [])
     if not origins and not demanded:
         return
@@ -135,4 +140,4 @@ async def _let_in(row: Row, handler: Handler, request: web.Request) -> web.Strea
     return await handler(request)
 
 
-CHAIN = (_logged, _answered, _for_us, _known, _from_own_page, _let_in)
+CHAIN = (_logged, _answered, _for_us, _preflight, _known, _limited, _from_own_page, _let_in)

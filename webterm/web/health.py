@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aiohttp import web
 from msgspec import Struct
 
 from webterm.web.bodies import json
+from webterm.web.row import Row
 from webterm.web.site import site, visitor
 
 
@@ -25,3 +28,17 @@ async def health(request: web.Request) -> web.StreamResponse:
     here = site(request)
     counts = here.terminals.hub.counts()
     return json(Health(status="ok", version=here.version, connections=len(here.connections), counts=counts))
+
+
+ROWS: Sequence[Row] = (
+    Row(
+        method="GET",
+        path="/health",
+        handler=health,
+        access=None,
+        origin="any",
+        limit="none",
+        answer=Health,
+        doc="Whether the server is there.",
+    ),
+)

@@ -72,7 +72,7 @@ class Standing:
 
 
 class Limits:
-    """Counts calls. ``clock`` is seconds since 1970, as other servers that share a Redis see it, too."""
+    """Counts calls. ``clock`` is for what is counted in memory."""
 
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         """Raises `webterm.errors.SettingsError` where Redis is asked for and its package is missing."""
@@ -156,7 +156,8 @@ class Limits:
         self, limiter: MovingWindowRateLimiter, item: RateLimitItem, key: tuple[str, ...], *, fine: bool
     ) -> Standing:
         reset, left = await limiter.get_window_stats(item, *key)
-        return Standing(fine, item.amount, max(left, 0), max(math.ceil(reset - self._clock()), 1))
+        now = self._clock() if limiter is self._memory else time.time()  # which is how the library asks Redis
+        return Standing(fine, item.amount, max(left, 0), max(math.ceil(reset - now), 1))
 
     def _give_up_redis(self, error: StorageError) -> None:
         self._shared_from = self._clock() + PAUSE
@@ -180,8 +181,13 @@ def _redis(url: str) -> ConnectionPool:
     except ImportError as error:
         raise SettingsError(["redis.url: needs the package redis (pip install 'webterm[redis]')"]) from error
     try:
-        retry = Retry(NoBackoff(), 0)
-        return ConnectionPool.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE, retry=retry)
+        return ConnectionPool.from_url(
+            url,
+            socket_timeout=PATIENCE,
+            socket_connect_timeout=PATIENCE,
+            retry=Retry(NoBackoff(), 0),
+            driver_info=None,  # otherwise each new connection reads the package's files
+        )
     except ValueError as error:
         raise SettingsError([f"redis.url: {error}"]) from error
 

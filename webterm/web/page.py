@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from aiohttp import web
 
-from webterm.web.login import follow_link
+from webterm.web.auth import follow_link
+from webterm.web.row import Row
 from webterm.web.site import site
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -17,7 +19,7 @@ FOREVER = "public, max-age=31536000, immutable"
 
 async def page(request: web.Request) -> web.StreamResponse:
     """The page itself. It is open: it holds nothing, and shows how to sign in."""
-    if "login" in request.query and request.method == "GET" and site(request).login is not None:
+    if "login" in request.query and request.method == "GET" and site(request).actor_of is None:
         return await follow_link(request)
     file = site(request).page / "index.html"
     if not await asyncio.to_thread(_is_regular, file):
@@ -44,3 +46,42 @@ def _is_regular(path: Path) -> bool:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
         return False
+
+
+ROWS: Sequence[Row] = (
+    Row(
+        method="GET",
+        path="/",
+        handler=page,
+        access=None,
+        origin="any",
+        limit="none",
+        asks=False,
+        media="text/html",
+        doc="The page.",
+    ),
+    Row(
+        method="GET",
+        path="/assets/{name:[A-Za-z0-9_-][A-Za-z0-9._-]*}",
+        handler=asset,
+        access=None,
+        origin="any",
+        limit="none",
+        asks=False,
+        media="application/octet-stream",
+        errors=(404,),
+        doc="Scripts, styles and fonts of the page.",
+    ),
+)
+
+PREFIX_ROW = Row(
+    method="GET",
+    path="",
+    handler=to_page,
+    access=None,
+    origin="any",
+    limit="none",
+    asks=False,
+    status=307,
+    doc="The prefix without its slash.",
+)

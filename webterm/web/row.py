@@ -29,7 +29,8 @@ class Row:
 
     ``access``: the scope that a caller needs; ``any`` for everybody who is signed in, None for everybody. ``origin``:
     ``own`` refuses what other sites' pages make a browser send; ``any`` is for what changes nothing. ``limit``: which
-    of the tier's numbers a call counts against. ``ticket``: a one-use ticket in the URL is as good as a login.
+    of the tier's numbers a call counts against. ``asks``: whether it is found out who calls; where it is not, the
+    answer is the same for everybody. ``ticket``: a one-use ticket in the URL is as good as a login.
     ``body``: what the request's JSON is read as, ``answer`` what the JSON of the answer is (None: there is none), with
     ``status``; ``media`` where the answer is no JSON. ``errors``: statuses of refusals beyond those that follow from
     the rest of the row. ``doc`` says what the route is for, on one line.
@@ -42,6 +43,7 @@ class Row:
     origin: Literal["own", "any"]
     doc: str
     limit: Literal["general", "auth", "ai", "none"] = "general"
+    asks: bool = True
     ticket: bool = False
     body: object = None
     answer: object = None

@@ -8,70 +8,108 @@ from pathlib import Path
 
 from aiohttp import web
 
-from webterm.access import Actor
+from webterm.access import Actor, Source
+from webterm.accounts.audit import AuditTrail
+from webterm.accounts.bearer import Bearer
+from webterm.accounts.credentials import Credentials
+from webterm.accounts.invitations import Invitations
+from webterm.accounts.logins import Logins
+from webterm.accounts.oidc import Oidc
+from webterm.accounts.people import People
+from webterm.accounts.rights import Rights
 from webterm.accounts.signing_in import SigningIn
 from webterm.accounts.tickets import Tickets
-from webterm.errors import NotSignedIn
-from webterm.ids import LoginId
+from webterm.accounts.tokens import PersonalTokens
+from webterm.errors import NotSignedIn, ShuttingDown
+from webterm.ids import ProofId
 from webterm.settings import Settings
 from webterm.terminals.rules import TerminalRules
 from webterm.web.connections import Connections
 from webterm.web.cookies import LoginStorage
+from webterm.web.cors import Cors
 from webterm.web.hosts import Names
+from webterm.web.limits import Limits, Standing
+from webterm.web.measuring import Metrics
+from webterm.web.proxies import Proxies
 
 ActorOf = Callable[[web.Request], Awaitable[Actor | None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Who a request comes from. ``riding``: on something that browsers add by themselves, such as a cookie."""
+    """Who a request comes from, and what proves it. ``riding``: something that browsers add by themselves.
+
+    ``proof`` is None where a host application or a proxy signs people in.
+    """
 
     actor: Actor | None
-    login: LoginId | None = None
+    proof: ProofId | None = None
     riding: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnLogin:
-    """Our own way of signing in."""
+    """Our own accounts, and all ways of proving that one is theirs."""
 
-    rules: SigningIn
+    people: People
+    signing_in: SigningIn
+    invitations: Invitations
+    logins: Logins
+    bearer: Bearer
+    tokens: PersonalTokens
+    credentials: Credentials
+    rights: Rights
+    audit: AuditTrail
     storage: LoginStorage
+    oidc: Oidc | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Site:
     """One webterm under ``prefix`` (empty, or ``/name`` without a slash at the end).
 
-    ``authority`` finds out who is asking: our own login, or the host application's callable. ``page`` is the directory
-    that holds ``index.html`` and ``assets/``.
+    Who is asking is found out by the host application's ``actor_of``; without it people have accounts here, and
+    ``login`` is set when the server has started. ``page`` is the directory that holds ``index.html`` and ``assets/``.
     """
 
     prefix: str
     settings: Settings
     names: Names
+    proxies: Proxies
+    cors: Cors
     headers: Mapping[str, str]
+    limits: Limits
+    metrics: Metrics
     terminals: TerminalRules
     connections: Connections
     tickets: Tickets
-    authority: OwnLogin | ActorOf
+    actor_of: ActorOf | None
     page: Path
     version: str
-
-    @property
-    def login(self) -> OwnLogin | None:
-        """Our own login, where it is in use."""
-        return self.authority if isinstance(self.authority, OwnLogin) else None
+    login: OwnLogin | None = None
 
 
 SITE = web.AppKey("webterm_site", Site)
 VISITOR = web.RequestKey("webterm_visitor", Visitor)
 REQUEST_ID = web.RequestKey("webterm_request_id", str)
+ASKED = web.RequestKey("webterm_asked", float)
+"""When a request came in, by `time.monotonic`."""
+STANDING = web.RequestKey("webterm_standing", Standing)
 
 
 def site(request: web.Request) -> Site:
     """The webterm that a request is for."""
     return request.app[SITE]
+
+
+def own_login(request: web.Request) -> OwnLogin:
+    """Our own accounts. Raises `webterm.errors.NotSignedIn` where a host application has the people."""
+    here = site(request)
+    if here.actor_of is not None:
+        raise NotSignedIn("people sign in at the application that webterm is part of")
+    if here.login is None:
+        raise ShuttingDown("the server is just starting or stopping")
+    return here.login
 
 
 def visitor(request: web.Request) -> Visitor:
@@ -85,3 +123,20 @@ def actor(request: web.Request) -> Actor:
     if who is None:
         raise NotSignedIn("sign in first")
     return who
+
+
+def peer_address(request: web.Request) -> str | None:
+    """The address at the other end of the connection itself: no header, and no middleware, can change it."""
+    peer = request.transport.get_extra_info("peername") if request.transport else None
+    return str(peer[0]) if isinstance(peer, tuple) else None
+
+
+def client_address(request: web.Request) -> str:
+    """The address of whoever asks, behind the proxies that the settings trust."""
+    return site(request).proxies.client(peer_address(request), request.headers.getall("X-Forwarded-For", []))
+
+
+def source(request: web.Request) -> Source:
+    """Who causes what a request does, and from where, for the audit log."""
+    who = request[VISITOR].actor
+    return Source(user=who.id if who else None, name=who.name if who else "", address=client_address(request))

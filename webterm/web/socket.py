@@ -7,16 +7,17 @@ import contextlib
 import enum
 import logging
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
-from webterm.access import Actor
+from webterm.access import Actor, Scope
 from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown, Unavailable
-from webterm.ids import LoginId
+from webterm.ids import ProofId
 from webterm.protocol.connection import MESSAGE_LIMIT, Connection
 from webterm.protocol.frames import BINARY_SUBPROTOCOL, SUBPROTOCOLS, Frame
-from webterm.web.site import REQUEST_ID, actor, site, visitor
+from webterm.web.row import Row
+from webterm.web.site import ASKED, REQUEST_ID, actor, client_address, site, visitor
 
 _logger = logging.getLogger("webterm.web")
 
@@ -42,7 +43,8 @@ class Socket:
 
     def __init__(self, request: web.Request, response: web.WebSocketResponse, transport: asyncio.Transport) -> None:
         self.actor: Actor = actor(request)
-        self.login_id: LoginId | None = visitor(request).login
+        self.proof: ProofId | None = visitor(request).proof
+        self.asked = request[ASKED]
         self._version = site(request).version
         self._response = response
         self._transport = transport
@@ -59,6 +61,8 @@ class Socket:
             self.actor,
             binary=response.ws_protocol == BINARY_SUBPROTOCOL,
             wake=self._wake,
+            proof=self.proof,
+            address=client_address(request),
         )
 
     async def run(self) -> None:
@@ -75,8 +79,13 @@ class Socket:
 
     async def revoke(self) -> None:
         """The right to be here has ended: from now on nothing goes either way. Closes with 1008."""
-        self._connection.leave()
+        self._connection.revoke()
         await self._close(WSCloseCode.POLICY_VIOLATION, b"your right to be here has ended")
+
+    async def renew(self) -> None:
+        """The rights are others now. Closes with 1012: come back with ``after``."""
+        self._connection.broke()
+        await self._close(WSCloseCode.SERVICE_RESTART, b"your rights have changed; come back")
 
     async def shutdown(self) -> None:
         """The server stops. Closes with 1012: come back with ``after``."""
@@ -229,13 +238,29 @@ async def socket(request: web.Request) -> web.StreamResponse:
         raise Unavailable("The connection is gone.")
     opened = Socket(request, response, request.transport)
     try:
-        with site(request).connections.joined(opened):
+        async with site(request).connections.joined(opened):
             await opened.run()
     except NotSignedIn:  # between the handshake and here
         await opened.revoke()
     except ShuttingDown:
         await opened.shutdown()
+    except Unavailable:
+        await opened.renew()
     except Exception:  # an answer in HTTP would go into the middle of the socket
         _logger.exception("%s the socket failed", request[REQUEST_ID])
         await opened.fail(request[REQUEST_ID])
     return response
+
+
+ROWS: Sequence[Row] = (
+    Row(
+        method="GET",
+        path="/ws",
+        handler=socket,
+        access=Scope.TERMINALS_READ,
+        origin="own",
+        ticket=True,
+        status=101,
+        doc="The WebSocket for any number of terminals (docs/protocol.md).",
+    ),
+)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from webterm.access import Scope
 from webterm.errors import InvalidRequest
 from webterm.ids import TerminalId
 from webterm.protocol.describe import describe
-from webterm.protocol.messages import Arguments, Cols, Environment, Name, Rows
+from webterm.protocol.messages import Arguments, Cols, Environment, Name, Rows, TerminalInfo
 from webterm.session import Size
 from webterm.terminals.rules import MOST_OUTPUT_BYTES, OUTPUT_BYTES, Order
 from webterm.web.bodies import json, read_json
-from webterm.web.site import actor, site
+from webterm.web.row import Parameter, Row
+from webterm.web.site import actor, client_address, site
 
 
 class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +56,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         title=wanted.title,
     )
     here = site(request)
-    terminal = await here.terminals.open(actor(request), order)
+    terminal = await here.terminals.open(actor(request), order, address=client_address(request))
     response = json(describe(terminal), status=201)
     response.headers["Location"] = f"{here.prefix}/api/v1/terminals/{terminal.id}"
     return response
@@ -66,7 +69,7 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 async def close(request: web.Request) -> web.StreamResponse:
     """End the program and remove the terminal."""
-    await site(request).terminals.close(actor(request), _id(request))
+    await site(request).terminals.close(actor(request), _id(request), address=client_address(request))
     return web.Response(status=204)
 
 
@@ -100,3 +103,76 @@ def _number(request: web.Request, name: str, default: int | None) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InvalidRequest(f"{name}: a number of bytes, 0 or more")
     return int(text)
+
+
+TERMINALS = "/api/v1/terminals"
+TERMINAL = TERMINALS + "/{terminal:[A-Za-z0-9_-]+}"
+
+ROWS: Sequence[Row] = (
+    Row(
+        method="GET",
+        path=TERMINALS,
+        handler=show_all,
+        access=Scope.TERMINALS_READ,
+        origin="any",
+        answer=list[TerminalInfo],
+        doc="One's terminals, the oldest first.",
+    ),
+    Row(
+        method="POST",
+        path=TERMINALS,
+        handler=create,
+        access=Scope.TERMINALS_WRITE,
+        origin="own",
+        body=Create,
+        answer=TerminalInfo,
+        status=201,
+        errors=(404, 422, 429, 503),
+        doc="Start a program with a terminal.",
+    ),
+    Row(
+        method="GET",
+        path=TERMINAL,
+        handler=show,
+        access=Scope.TERMINALS_READ,
+        origin="any",
+        answer=TerminalInfo,
+        errors=(404,),
+        doc="One terminal.",
+    ),
+    Row(
+        method="DELETE",
+        path=TERMINAL,
+        handler=close,
+        access=Scope.TERMINALS_WRITE,
+        origin="own",
+        status=204,
+        errors=(404,),
+        doc="End the program and remove the terminal.",
+    ),
+    Row(
+        method="POST",
+        path=TERMINAL + "/resize",
+        handler=resize,
+        access=Scope.TERMINALS_WRITE,
+        origin="own",
+        body=Resize,
+        answer=TerminalInfo,
+        errors=(404,),
+        doc="Give the terminal another size.",
+    ),
+    Row(
+        method="GET",
+        path=TERMINAL + "/output",
+        handler=output,
+        access=Scope.TERMINALS_READ,
+        origin="any",
+        media="text/plain",
+        query=(
+            Parameter(name="after", kind="number", doc="The offset to begin at; without it, the oldest byte kept."),
+            Parameter(name="limit", kind="number", doc="The most bytes to answer with."),
+        ),
+        errors=(400, 404),
+        doc="Output as text, from `after` on, at most `limit` bytes.",
+    ),
+)
