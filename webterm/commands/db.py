@@ -96,6 +96,7 @@ def restore(file: Path, config: Path | None, data_dir: str | None, *, replace: b
     if replace and not yes:
         click.confirm(f"Remove everything in {database.name} and restore {file}?", abort=True)
     rows = _run(saving.restore(database, file, replace=replace))
+    _run(_write_down(settings))
     click.echo(f"Restored from {file}: {_counted(rows)}.")
 
 
@@ -109,6 +110,22 @@ def _database(settings: Settings, *, make: bool = False) -> Database:
         prepare(settings.data_dir)
     found.prepare(make=make)
     return found
+
+
+async def _write_down(settings: Settings) -> None:
+    """A log that ends earlier than it did has to say why."""
+    from webterm.access import Source
+    from webterm.accounts.audit import HEAD_FILE, AuditTrail
+    from webterm.accounts.names import name_of_process
+    from webterm.store.engine import Store
+
+    store = Store(settings.database_url)
+    try:
+        await store.open()
+        by = Source(user=None, name=await name_of_process(), address="local")
+        await AuditTrail(store, settings.data_dir / HEAD_FILE).restored(by)
+    finally:
+        await store.aclose()
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
