@@ -16,8 +16,10 @@ const HANDSHAKE_MS = 15_000;
 const TICK_MS = 1_000;
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 10_000;
-/** The server's words for "do not come back": our own, and the policy code for rights taken away. */
-const FINAL_CODES = new Set([4001, 1008]);
+/** The server's own word for "do not come back". */
+const FINAL_CODE = 4001;
+/** A right has ended or changed: whether one may come back has to be asked. */
+const RIGHTS_CODE = 1008;
 
 /** The part of a browser's WebSocket that is used. */
 export type Socket = Pick<WebSocket, "binaryType" | "onmessage" | "onclose" | "send" | "close">;
@@ -28,7 +30,7 @@ export type State =
   | { kind: "open" }
   | { kind: "waiting"; until: number }
   | { kind: "stopped"; reason: string }
-  | { kind: "signed_out" };
+  | { kind: "signed_out"; reason: string | null };
 
 export interface Listener {
   state(state: State): void;
@@ -154,17 +156,21 @@ export class Connection {
   private closed(code: number, reason: string): void {
     const wasOpen = this.state.kind === "open";
     this.forget();
-    if (FINAL_CODES.has(code)) {
-      this.enter({ kind: "stopped", reason });
-      void this.options.admitted().then((admitted) => {
-        if (!admitted && this.state.kind === "stopped") this.enter({ kind: "signed_out" });
-      });
-      return;
-    }
+    if (code === FINAL_CODE || code === RIGHTS_CODE) return this.sentAway(code, reason);
     this.comeBack();
     if (wasOpen) return;
     void this.options.admitted().then((admitted) => {
-      if (!admitted && this.state.kind !== "open") this.stop({ kind: "signed_out" });
+      if (!admitted && this.state.kind !== "open") this.stop({ kind: "signed_out", reason: null });
+    });
+  }
+
+  private sentAway(code: number, reason: string): void {
+    const stopped: State = { kind: "stopped", reason };
+    this.enter(stopped);
+    void this.options.admitted().then((admitted) => {
+      if (this.state !== stopped) return;
+      if (!admitted) this.enter({ kind: "signed_out", reason });
+      else if (code === RIGHTS_CODE) this.comeBack(); // with the rights that are left
     });
   }
 

@@ -1,14 +1,18 @@
 /** Everything the page holds, wired once. */
 
-import { computed, effect, signal, untracked } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
+import { Api, Refusal } from "./api";
+import { invitationIn, refusalIn } from "./arrival";
 import { Connection, SUBPROTOCOL, type State } from "./connection";
 import { encodeInput } from "./frames";
 import { exposeHandle } from "./handle";
 import { Modifiers } from "./modifiers";
 import { XtermPane, type Look } from "./pane";
 import { inspectPaste, type Paste } from "./paste";
+import { Panels } from "./panels";
 import { Preferences } from "./preferences";
-import { amSignedIn } from "./sign_in";
+import { Rest, type Me } from "./rest";
+import type { User } from "./protocol.gen";
 import type { Keys, Tab } from "./tab";
 import { Terminals } from "./terminals";
 import { DARK, LIGHT } from "./themes";
@@ -16,29 +20,38 @@ import { DARK, LIGHT } from "./themes";
 const REMEMBERED = "webterm.terminal";
 const HINT_MS = 5_000;
 const FIT_MS = 80;
+const INVITED = "You are signed in already, and an invitation makes another account.";
 
 export type Dialog =
   | { kind: "paste"; tab: Tab; paste: Paste }
   | { kind: "close"; tab: Tab }
-  | { kind: "help" };
+  | { kind: "help" }
+  | { kind: "link"; text: string; invited: boolean };
 
 export class Page {
   readonly state = signal<State>({ kind: "idle" });
-  readonly user = signal("");
+  /** Whose connection this is, by the server's word. */
+  readonly user = signal<User | null>(null);
+  /** The account behind it; null while it is not known, and where people sign in at a host application. */
+  readonly me = signal<Me | null>(null);
   readonly latency = signal<number | null>(null);
   readonly hint = signal<string | null>(null);
   readonly link = signal<string | null>(null);
   readonly dialog = signal<Dialog | null>(null);
   readonly finding = signal(false);
+  readonly panels = new Panels();
   readonly preferences = new Preferences();
   readonly modifiers = new Modifiers();
   readonly terminals: Terminals;
   readonly connection: Connection;
+  readonly rest = new Rest(new Api(() => this.connection.stop({ kind: "signed_out", reason: null })));
   private readonly systemDark = signal(matchMedia("(prefers-color-scheme: dark)").matches);
   readonly dark = computed(() => {
     const choice = this.preferences.theme.value;
     return choice === "system" ? this.systemDark.value : choice === "dark";
   });
+  /** Whether a panel lies over the terminals. */
+  readonly covered = computed(() => this.me.value !== null && this.panels.open.value !== null);
   private stage: HTMLElement | null = null;
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -55,11 +68,11 @@ export class Page {
       remembered: sessionStorage.getItem(REMEMBERED),
     });
     this.connection = new Connection(
-      { open: () => new WebSocket(socketAddress(), SUBPROTOCOL), admitted: amSignedIn },
+      { open: () => new WebSocket(socketAddress(), SUBPROTOCOL), admitted: () => this.admitted() },
       {
         state: (state) => this.entered(state),
         ready: (message) => {
-          this.user.value = message.user.name;
+          this.meet(message.user);
           this.terminals.ready();
         },
         message: (message) => this.terminals.message(message),
@@ -152,6 +165,55 @@ export class Page {
     this.pane?.focus();
   }
 
+  closePanel(): void {
+    this.panels.close();
+    this.pane?.focus();
+  }
+
+  /** Ask who is signed in here, and what the account may do. */
+  async learn(): Promise<void> {
+    try {
+      const me = await this.rest.me();
+      if (me.id === this.user.value?.id) this.me.value = me.alias > 0 ? me : null;
+    } catch {
+      // A connection that is no longer good ends by itself; all else is as good as not knowing.
+    }
+  }
+
+  /** Whether the server would let us in. False only when it says so: being unreachable is no reason to sign in. */
+  private async admitted(): Promise<boolean> {
+    try {
+      const me = await this.rest.me();
+      if (this.user.value && this.user.value.id !== me.id) this.putAway(); // signed in anew, in another tab
+      return true;
+    } catch (error) {
+      return !(error instanceof Refusal && error.status === 401);
+    }
+  }
+
+  private meet(user: User): void {
+    if (this.user.value && this.user.value.id !== user.id) this.putAway();
+    this.user.value = user;
+    this.answerLink();
+    void this.learn();
+  }
+
+  /** What a link asked for that only means something to somebody who is not signed in, or went wrong. */
+  private answerLink(): void {
+    const invited = invitationIn(location.search) !== null;
+    const text = invited ? INVITED : refusalIn(location.search);
+    if (text) this.dialog.value = { kind: "link", text, invited };
+  }
+
+  /** Nothing of the person who was here may be seen by the next. */
+  private putAway(): void {
+    this.terminals.forget();
+    batch(() => {
+      this.user.value = this.me.value = this.dialog.value = this.hint.value = this.link.value = null;
+      this.finding.value = false;
+    });
+  }
+
   private makePane(keys: Keys): XtermPane {
     if (!this.stage) throw new Error("no place for a terminal yet");
     const typed: Keys = { input: (data) => keys.input(this.modifiers.apply(data)), answer: (data) => keys.answer(data) };
@@ -166,6 +228,7 @@ export class Page {
     if (state.kind === "open") return;
     this.latency.value = null;
     this.terminals.lost();
+    if (state.kind === "signed_out") this.putAway();
   }
 
   private look(): Look {

@@ -33,7 +33,8 @@ export function listenForShortcuts(page: Page): void {
 }
 
 function shortcut(page: Page, event: KeyboardEvent): void {
-  if (!event.ctrlKey || !event.shiftKey || event.altKey || event.metaKey || page.dialog.value) return;
+  if (!event.ctrlKey || !event.shiftKey || event.altKey || event.metaKey) return;
+  if (page.dialog.value || page.covered.value) return;
   if (event.code === "KeyV") {
     event.stopPropagation(); // the browser pastes; xterm.js must not send ^V
     return;

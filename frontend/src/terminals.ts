@@ -45,6 +45,18 @@ export class Terminals {
     batch(() => this.tabs.value.forEach((tab) => tab.lost()));
   }
 
+  /** Let go of all tabs and of what they show; their programs run on. */
+  forget(): void {
+    this.byChannel.clear();
+    const tabs = this.tabs.value;
+    batch(() => {
+      this.tabs.value = [];
+      this.active.value = null;
+      this.listed.value = false;
+    });
+    for (const tab of tabs) tab.pane.dispose();
+  }
+
   output(frame: OutputFrame): void {
     const tab = this.byChannel.get(frame.channel);
     if (tab?.output(frame) && tab !== this.active.value) tab.activity.value = true;

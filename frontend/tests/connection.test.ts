@@ -71,13 +71,31 @@ describe("a connection", () => {
     expect(sockets).toHaveLength(5);
   });
 
-  it.each([4001, 1008])("stays away after %i", (code) => {
+  it("stays away after 4001", async () => {
     const { sockets, states, last } = connect();
     last().ready();
-    last().drop(code, "bye");
-    vi.advanceTimersByTime(60_000);
+    last().drop(4001, "bye");
+    await vi.advanceTimersByTimeAsync(60_000);
     expect(sockets).toHaveLength(1);
     expect(states.at(-1)).toBe("stopped");
+  });
+
+  it("asks for signing in, and says why, when the right to be here has ended", async () => {
+    const { connection, sockets, last } = connect(false);
+    last().ready();
+    last().drop(1008, "the account is disabled");
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(connection.state).toEqual({ kind: "signed_out", reason: "the account is disabled" });
+    expect(sockets).toHaveLength(1);
+  });
+
+  it("comes back after 1008 when somebody is signed in all the same", async () => {
+    const { sockets, states, last } = connect(true);
+    last().ready();
+    last().drop(1008);
+    expect(states.at(-1)).toBe("stopped");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(sockets).toHaveLength(2);
   });
 
   it.each([1000, 1001, 1006, 1011, 1012])("comes back after %i", (code) => {

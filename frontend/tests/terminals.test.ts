@@ -37,6 +37,7 @@ class SlowEmulator implements Emulator {
 class FakePane implements Pane {
   readonly emulator = new SlowEmulator();
   visible = false;
+  disposed = false;
   scrolls = false;
   size = { cols: 100, rows: 30 };
   constructor(readonly keys: Keys) {}
@@ -50,7 +51,9 @@ class FakePane implements Pane {
   scrollable(on: boolean): void {
     this.scrolls = on;
   }
-  dispose(): void {}
+  dispose(): void {
+    this.disposed = true;
+  }
   propose() {
     return this.visible ? this.size : null;
   }
@@ -314,5 +317,22 @@ describe("tabs", () => {
     expect(a?.ended.value).toBe("killed by KILL");
     terminals.select(a!);
     expect(a?.activity.value).toBe(false);
+  });
+});
+
+describe("somebody else", () => {
+  it("finds nothing of what was shown before, and gets a terminal of their own", () => {
+    socket().say({ type: "terminals", terminals: [info("a", 1), info("b", 2)] });
+    socket().attached(1, { terminal: "b" });
+    const panes = terminals.tabs.value.map((tab) => tab.pane as FakePane);
+    terminals.forget();
+    expect(panes.map(({ disposed }) => disposed)).toEqual([true, true]);
+    expect(terminals.tabs.value).toEqual([]);
+    expect(terminals.active.value).toBeNull();
+    socket().output(1, 0, "late");
+    cut();
+    expect(socket().of("attach")).toEqual([]);
+    socket().say({ type: "terminals", terminals: [] });
+    expect(socket().of("open")).toHaveLength(1);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { allowedLink, openLink } from "../src/links";
 import { Modifiers } from "../src/modifiers";
-import { tokenOf } from "../src/sign_in";
+import { tokenOf } from "../src/arrival";
 import { cleanTitle } from "../src/titles";
 
 describe("links", () => {

@@ -1,10 +1,12 @@
 import "@xterm/xterm/css/xterm.css";
+import "../accounts.css";
 import { useEffect, useRef } from "preact/hooks";
 import type { Page } from "../page";
 import { Dialogs } from "./dialogs";
 import { FindBar } from "./find";
 import { KeyBar } from "./keybar";
 import { Menu } from "./menu";
+import { Panels } from "./panel";
 import { SignIn } from "./sign_in";
 import { StatusBar } from "./status";
 import { TabStrip } from "./tabs";
@@ -16,7 +18,8 @@ export function App({ page }: { page: Page }) {
     followViewport();
     if (stage.current) page.start(stage.current);
   }, [page]);
-  const signedOut = page.state.value.kind === "signed_out";
+  const state = page.state.value;
+  const signedOut = state.kind === "signed_out";
   return (
     <>
       <div class="shell" inert={signedOut}>
@@ -32,8 +35,9 @@ export function App({ page }: { page: Page }) {
         <KeyBar page={page} />
         <StatusBar page={page} />
       </div>
+      <Panels page={page} />
       <Dialogs page={page} />
-      {signedOut && <SignIn />}
+      {signedOut && <SignIn page={page} reason={state.reason} />}
     </>
   );
 }

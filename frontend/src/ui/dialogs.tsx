@@ -1,64 +1,23 @@
-import type { ComponentChildren } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { forgetLink } from "../arrival";
 import type { Page } from "../page";
 import { visible, type Paste } from "../paste";
 import { SHORTCUTS } from "../shortcuts";
 import type { Tab } from "../tab";
+import { Modal } from "./modal";
 
 export function Dialogs({ page }: { page: Page }) {
   const dialog = page.dialog.value;
   if (!dialog) return null;
   if (dialog.kind === "help") return <Help page={page} />;
+  if (dialog.kind === "link") return <LinkAnswered page={page} text={dialog.text} invited={dialog.invited} />;
   if (dialog.kind === "close") return <ConfirmClose page={page} tab={dialog.tab} />;
   return <ConfirmPaste page={page} tab={dialog.tab} paste={dialog.paste} />;
-}
-
-interface ModalProps {
-  page: Page;
-  title: string;
-  children: ComponentChildren;
-  /** The label of the button that says yes; without it there is only Close. */
-  accept?: string;
-  onAccept?: () => void;
-}
-
-function Modal({ page, title, children, accept, onAccept }: ModalProps) {
-  const element = useRef<HTMLDialogElement>(null);
-  const button = useRef<HTMLButtonElement>(null);
-  useLayoutEffect(() => {
-    element.current?.showModal();
-    button.current?.focus();
-  }, []);
-  const leave = (event: Event, accepted = false): void => {
-    event.preventDefault();
-    element.current?.close(); // while it is open, nothing behind it can be focused
-    page.closeDialog();
-    if (accepted) onAccept?.();
-  };
-  return (
-    <dialog ref={element} aria-labelledby="dialog-title" onCancel={(event) => leave(event)}>
-      <form onSubmit={(event) => leave(event, true)}>
-        <h2 id="dialog-title">{title}</h2>
-        {children}
-        <div class="buttons">
-          {accept && (
-            <button type="button" onClick={(event) => leave(event)}>
-              Cancel
-            </button>
-          )}
-          <button type="submit" class="primary" ref={button}>
-            {accept ?? "Close"}
-          </button>
-        </div>
-      </form>
-    </dialog>
-  );
 }
 
 function ConfirmPaste({ page, tab, paste }: { page: Page; tab: Tab; paste: Paste }) {
   const size = paste.bytes < 1024 ? `${paste.bytes} bytes` : `${Math.round(paste.bytes / 1024)} KiB`;
   return (
-    <Modal page={page} title="Paste this?" accept="Paste" onAccept={() => page.deliver(tab, paste)}>
+    <Modal title="Paste this?" accept="Paste" onClose={() => page.closeDialog()} onAccept={() => page.deliver(tab, paste)}>
       <p>
         {paste.lines} {paste.lines === 1 ? "line" : "lines"}, {size}. It holds:
       </p>
@@ -76,7 +35,12 @@ function ConfirmPaste({ page, tab, paste }: { page: Page; tab: Tab; paste: Paste
 
 function ConfirmClose({ page, tab }: { page: Page; tab: Tab }) {
   return (
-    <Modal page={page} title="Close this terminal?" accept="Close it" onAccept={() => page.terminals.close(tab)}>
+    <Modal
+      title="Close this terminal?"
+      accept="Close it"
+      onClose={() => page.closeDialog()}
+      onAccept={() => page.terminals.close(tab)}
+    >
       <p>
         The program in <b>{tab.title.value || "this terminal"}</b> is running and will be ended.
       </p>
@@ -84,9 +48,32 @@ function ConfirmClose({ page, tab }: { page: Page; tab: Tab }) {
   );
 }
 
+/** For a link that does not fit somebody who is signed in. */
+function LinkAnswered({ page, text, invited }: { page: Page; text: string; invited: boolean }) {
+  const stay = (): void => {
+    forgetLink();
+    page.closeDialog();
+  };
+  const leave = async (): Promise<never> => {
+    await page.rest.signOut();
+    location.reload(); // with the invitation, so nothing may come after this
+    return new Promise(() => undefined);
+  };
+  return (
+    <Modal
+      title={invited ? "Use this invitation?" : "That did not work"}
+      accept={invited ? "Sign out and use it" : undefined}
+      onClose={stay}
+      onAccept={invited ? leave : undefined}
+    >
+      <p>{text}</p>
+    </Modal>
+  );
+}
+
 function Help({ page }: { page: Page }) {
   return (
-    <Modal page={page} title="Keys">
+    <Modal title="Keys" onClose={() => page.closeDialog()}>
       <table>
         <tbody>
           {SHORTCUTS.map(([keys, meaning]) => (

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
+import { leaveAfresh } from "../arrival";
 import type { Page } from "../page";
 import type { ThemeChoice } from "../preferences";
-import { signOut } from "../sign_in";
 
 const THEMES: [ThemeChoice, string][] = [
   ["system", "System"],
@@ -27,7 +27,7 @@ export function Menu({ page }: { page: Page }) {
         </svg>
       </summary>
       <div class="sheet">
-        {page.user.value && <p class="who">Signed in as {page.user.value}</p>}
+        {page.user.value && <p class="who">Signed in as {page.me.value?.username ?? page.user.value.name}</p>}
         <fieldset class="segments">
           <legend>Theme</legend>
           {THEMES.map(([choice, label]) => (
@@ -68,6 +68,10 @@ export function Menu({ page }: { page: Page }) {
         <button onClick={act(() => (page.finding.value = true))}>Find…</button>
         <button onClick={act(() => (page.dialog.value = { kind: "help" }))}>Keys and help</button>
         <hr />
+        {page.me.value && <button onClick={act(() => page.panels.show("account"))}>Account…</button>}
+        {page.me.value?.scopes.includes("admin") && (
+          <button onClick={act(() => page.panels.show("admin"))}>Administration…</button>
+        )}
         <button onClick={act(() => void leave(page))}>Sign out</button>
       </div>
     </details>
@@ -84,10 +88,9 @@ function closeOutside(details: { current: HTMLDetailsElement | null }, close: ()
 
 async function leave(page: Page): Promise<void> {
   try {
-    await signOut();
-  } catch {
-    return page.say("The server cannot be reached");
+    await page.rest.signOut();
+  } catch (error) {
+    return page.say(error instanceof Error ? error.message : "Signing out did not work");
   }
-  // A fresh page: nothing that was on the screens stays in memory.
-  location.reload();
+  leaveAfresh();
 }

@@ -1,0 +1,109 @@
+/** The way to the server's REST interface: JSON there and back, refusals as errors with a code. */
+
+/** What the server, or the network, refused. `message` is a sentence for people, `code` a word for programs. */
+export class Refusal extends Error {
+  constructor(
+    /** The HTTP status; 0 when no answer came. */
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    /** Seconds to wait before another try, where the server says so. */
+    readonly retryAfter: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+export type Query = Record<string, string | number | null | undefined>;
+type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+
+interface Call {
+  query?: Query;
+  body?: object;
+  /** For calls that nobody has to be signed in for: there, a 401 says that the proof was wrong. */
+  open?: boolean;
+}
+
+/** `api/v1/…` beside the page, wherever the page is. */
+export function address(path: string, query: Query = {}): URL {
+  const url = new URL(`api/v1/${path}`, new URL(".", document.baseURI));
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
+  }
+  return url;
+}
+
+export class Api {
+  /** `signedOut` is called when it turns out that nobody is signed in here any more. */
+  constructor(private readonly signedOut: () => void) {}
+
+  get<T>(path: string, call: Call = {}): Promise<T> {
+    return this.ask("GET", path, call);
+  }
+
+  post<T = void>(path: string, body: object = {}, call: Call = {}): Promise<T> {
+    return this.ask("POST", path, { ...call, body });
+  }
+
+  put<T = void>(path: string, body: object): Promise<T> {
+    return this.ask("PUT", path, { body });
+  }
+
+  patch<T = void>(path: string, body: object): Promise<T> {
+    return this.ask("PATCH", path, { body });
+  }
+
+  delete(path: string): Promise<void> {
+    return this.ask("DELETE", path, {});
+  }
+
+  private async ask<T>(method: Method, path: string, call: Call): Promise<T> {
+    const response = await send(method, path, call);
+    if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+    // A 401 may also be about a password in the body, so it is confirmed before everything is put away.
+    if (response.status === 401 && !call.open && (await nobodyHere())) this.signedOut();
+    throw await refusal(response);
+  }
+}
+
+async function nobodyHere(): Promise<boolean> {
+  const response = await send("GET", "auth/me", {}).catch(() => null);
+  return response?.status === 401;
+}
+
+async function send(method: Method, path: string, { query, body }: Call): Promise<Response> {
+  const init: RequestInit = { method, cache: "no-store", credentials: "same-origin" };
+  if (body) {
+    init.body = JSON.stringify(body);
+    init.headers = { "Content-Type": "application/json" };
+  }
+  try {
+    return await fetch(address(path, query), init);
+  } catch {
+    throw new Refusal(0, "unreachable", "The server cannot be reached.");
+  }
+}
+
+/** What a refusing response says; anything that is no problem+json (a proxy's page, say) becomes a plain sentence. */
+async function refusal(response: Response): Promise<Refusal> {
+  const wait = retryAfter(response.headers.get("Retry-After"));
+  const json = response.headers.get("Content-Type")?.startsWith("application/problem+json");
+  const problem = json ? ((await response.json().catch(() => null)) as Record<string, unknown> | null) : null;
+  const code = typeof problem?.code === "string" ? problem.code : "unexpected_answer";
+  const detail = typeof problem?.detail === "string" ? problem.detail : problem?.title;
+  const text = typeof detail === "string" && detail ? sentence(detail) : `The server answered ${response.status}.`;
+  return new Refusal(response.status, code, text, wait);
+}
+
+/** RFC 9110, section 10.2.3: seconds, or a date. */
+function retryAfter(value: string | null): number | null {
+  if (value === null) return null;
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(0, Math.ceil(seconds)) : null;
+}
+
+/** The server's texts start small and have no full stop, as they also stand in logs and in a shell. */
+export function sentence(text: string): string {
+  const large = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(large) ? large : `${large}.`;
+}

@@ -1,0 +1,58 @@
+/** A dialog over everything else. The browser keeps the focus inside, and gives it back afterwards. */
+
+import type { ComponentChildren } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { useAction } from "./asking";
+import { Problem } from "./fields";
+
+interface ModalProps {
+  title: string;
+  children: ComponentChildren;
+  onClose: () => void;
+  /** The label of the button that says yes; without it there is only Close. */
+  accept?: string;
+  /** Yes destroys something: the focus starts at Cancel. */
+  danger?: boolean;
+  /** The dialog stays, and says why, when this is refused. */
+  onAccept?: () => void | Promise<unknown>;
+}
+
+export function Modal({ title, children, onClose, accept, danger = false, onAccept }: ModalProps) {
+  const element = useRef<HTMLDialogElement>(null);
+  const yes = useRef<HTMLButtonElement>(null);
+  const no = useRef<HTMLButtonElement>(null);
+  const action = useAction();
+  useLayoutEffect(() => {
+    element.current?.showModal();
+    const first = element.current?.querySelector<HTMLElement>("[data-first]");
+    (first ?? (danger ? no : yes).current)?.focus();
+  }, []);
+  const leave = (event?: Event): void => {
+    event?.preventDefault();
+    element.current?.close(); // while it is open, nothing behind it can be focused
+    onClose();
+  };
+  const submit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    if (await action.run(async () => onAccept?.())) leave();
+  };
+  return (
+    <dialog ref={element} class="modal" aria-label={title} onCancel={leave}>
+      <form onSubmit={(event) => void submit(event)}>
+        <h2>{title}</h2>
+        {children}
+        {action.refusal && <Problem action={action} />}
+        <div class="buttons">
+          {accept && (
+            <button type="button" ref={no} onClick={leave}>
+              Cancel
+            </button>
+          )}
+          <button type="submit" class={danger ? "primary danger" : "primary"} ref={yes} disabled={action.busy}>
+            {accept ?? "Close"}
+          </button>
+        </div>
+      </form>
+    </dialog>
+  );
+}
