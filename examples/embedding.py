@@ -14,7 +14,7 @@ from aiohttp import web
 import webterm
 from webterm.access import Actor
 from webterm.ids import UserId
-from webterm.settings import Server, Settings
+from webterm.settings import Local, Server, Settings
 
 KEYS = web.AppKey("keys", dict[str, str])
 COOKIE = "example"
@@ -55,7 +55,8 @@ def make_app(data_dir: Path) -> web.Application:
     app.router.add_get("/", hello)
     app.router.add_get("/sign-in/{name:[a-z]+}", sign_in)
     app.router.add_get("/sign-out", sign_out)
-    settings = Settings(server=Server(data_dir=str(data_dir), on_stop="end"))
+    # Whoever the application lets in may do here what the server's own user may.
+    settings = Settings(server=Server(data_dir=str(data_dir), on_stop="end"), local=Local(isolation="none"))
     webterm.setup(app, settings, prefix="/terminal", actor=who)
     return app
 

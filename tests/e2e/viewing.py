@@ -158,8 +158,8 @@ class Client:
 
     async def sign_in(self) -> None:
         token = (await self._server.link()).partition("=")[2]
-        async with self._session.post(self._server.url + "api/v1/login", json={"token": token}) as answer:
-            assert answer.status == 204
+        async with self._session.post(self._server.url + "api/v1/auth/link", json={"token": token}) as answer:
+            assert answer.status == 200
 
     @asynccontextmanager
     async def opened(self, *argv: str, cols: int = 80, rows: int = 24) -> AsyncIterator[Viewer]:

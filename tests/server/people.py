@@ -14,6 +14,7 @@ from tests.server.client import Client
 from tests.web.conftest import Running, started
 from webterm.access import Actor
 from webterm.ids import UserId
+from webterm.settings import Local
 
 HEADER = "X-Person"
 
@@ -27,7 +28,8 @@ async def person(request: web.Request) -> Actor | None:
 @asynccontextmanager
 async def people_at(directory: Path, **server: object) -> AsyncIterator[Running]:
     """A running application."""
-    async with started(directory, "/terminal", actor=person, server=server) as running:
+    everybody = Local(isolation="none")
+    async with started(directory, "/terminal", actor=person, server=server, local=everybody) as running:
         yield running
 
 

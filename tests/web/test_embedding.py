@@ -53,13 +53,14 @@ async def test_the_example(tmp_path: Path) -> None:
                 assert answer.status == 401
             async with ann.get(root / "sign-in/ann", allow_redirects=False) as answer:
                 assert answer.headers["Location"] == "/terminal/"
-            async with ann.get(root / "terminal/api/v1/me") as answer:
-                assert await answer.json() == {"id": "ann", "name": "Ann"}
-            async with ann.post(root / "terminal/api/v1/login", json={"token": "x"}) as answer:
+            async with ann.get(root / "terminal/api/v1/auth/me") as answer:
+                me = await answer.json()
+                assert (me["id"], me["username"], me["owner"]) == ("ann", "Ann", False)
+            async with ann.post(root / "terminal/api/v1/auth/link", json={"token": "x"}) as answer:
                 assert answer.status == 404  # people sign in at the application
             async with ann.ws_connect(root / "terminal/ws") as socket:
                 assert (await socket.receive_json())["user"] == {"id": "ann", "name": "Ann"}
-                await socket.send_json({"type": "open", "channel": 1, "cols": 80, "rows": 24, "driver": "echo"})
+                await socket.send_json({"type": "open", "channel": 1, "cols": 80, "rows": 24})
                 assert (await socket.receive_json())["type"] == "attached"
                 async with ann.get(root / "sign-out") as answer:
                     assert answer.status == 200

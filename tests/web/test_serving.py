@@ -55,7 +55,7 @@ async def test_a_signal_stops_it_and_pages_are_told_to_come_back(directory: Path
         record = json.loads((directory / "server.json").read_text())
         assert (record["url"], record["address"]) == (str(root), f"127.0.0.1:{root.port}")
         token = await asyncio.to_thread(issue_link, directory)
-        async with client.post(root / "api/v1/login", json={"token": token}) as answer:
+        async with client.post(root / "api/v1/auth/link", json={"token": token}) as answer:
             cookie = answer.headers["Set-Cookie"].partition(";")[0]
         headers = {"Cookie": cookie, "Origin": str(root.origin())}
         async with client.ws_connect(root / "ws", headers=headers) as page:
