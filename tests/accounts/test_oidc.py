@@ -2,67 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
 
-from tests.accounts.conftest import COMMAND, PASSWORD, Clock, Town
-from tests.web.provider import CLIENT, SECRET, TOKEN, OpenIdProvider, failing, open_id_provider
+from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, PASSWORD, Clock, Town
+from tests.accounts.providing import HERE, House, settings_for
+from tests.web.provider import TOKEN, OpenIdProvider, failing, open_id_provider
 from webterm.access import Source
-from webterm.accounts.oidc import Answer, Arrival, Linking, Oidc
+from webterm.accounts.oidc import Answer, Linking, Oidc
 from webterm.clients.oidc import OidcClient
 from webterm.errors import Conflict, NoSuchProvider, OidcRefused, RegistrationClosed, Unavailable
 from webterm.ids import LoginId
-from webterm.settings import Settings
-from webterm.settings_accounts import Oidc as OidcSettings
-from webterm.settings_accounts import Provider
-from webterm.store.users import User
-
-CALLBACK = "http://127.0.0.1:1/api/v1/auth/oidc/test/callback"
-HERE = "203.0.113.9"
-
-
-@dataclass
-class House:
-    """The rules, one provider under two short names, and what people do."""
-
-    oidc: Oidc
-    provider: OpenIdProvider
-    town: Town
-
-    async def arrive(
-        self, name: str = "test", *, linking: Linking | None = None, asking: Linking | None = None
-    ) -> Arrival:
-        """Somebody goes to the provider and comes back."""
-        sealed, answer = await self.visit(name, linking=linking)
-        return await self.oidc.arrive(name, sealed, answer, asking=asking, address=HERE)
-
-    async def visit(self, name: str = "test", *, linking: Linking | None = None) -> tuple[str, Answer]:
-        departure = await self.oidc.depart(name, redirect_uri=CALLBACK, linking=linking)
-        async with aiohttp.ClientSession() as browser:
-            async with browser.get(departure.location, allow_redirects=False) as answer:
-                query = parse_qs(urlsplit(answer.headers["Location"]).query)
-        told = {key: query.get(key, [None])[0] for key in ("state", "code", "error", "iss")}
-        issuer = told.pop("iss")
-        return departure.sealed, Answer(**told, issuer=issuer)
-
-    async def link(self, user: User, name: str = "test") -> Arrival:
-        who = Linking(user=user.id, proof=LoginId("a login"))
-        return await self.arrive(name, linking=who, asking=who)
-
-    async def refusal(self, name: str = "test") -> str:
-        """Why nobody signs in."""
-        with pytest.raises(OidcRefused) as caught:
-            await self.arrive(name)
-        return caught.value.reason
-
-    async def actions(self) -> list[str]:
-        return [entry.action for entry in await self.town.trail()]
-
 
 Build = Callable[..., Awaitable[House]]
 
@@ -71,12 +24,6 @@ Build = Callable[..., Awaitable[House]]
 async def provider() -> AsyncIterator[OpenIdProvider]:
     async with open_id_provider() as provider:
         yield provider
-
-
-def settings_for(provider: OpenIdProvider, **fields: Any) -> Settings:  # noqa: ANN401 - fields of every type
-    one = Provider(issuer=provider.issuer, client_id=CLIENT, client_secret=SECRET, **({"register": True} | fields))
-    other = Provider(issuer=provider.issuer, client_id=CLIENT, client_secret=SECRET, name="Another")
-    return Settings(oidc=OidcSettings(providers={"test": one, "other": other}))
 
 
 @pytest.fixture
@@ -101,6 +48,7 @@ async def house(houses: Build) -> House:
     return await houses()
 
 
+@ON_BOTH_ENGINES
 async def test_a_newcomer_gets_an_account_and_comes_back_to_it(house: House) -> None:
     first = await house.arrive()
     user = first.user
@@ -112,6 +60,13 @@ async def test_a_newcomer_gets_an_account_and_comes_back_to_it(house: House) -> 
     assert await house.actions() == ["user.register", "identity.link", "login.oidc", "login.oidc"]
     [*_, entry] = await house.town.trail()
     assert (entry.user, entry.name, entry.address, entry.detail) == (user.id, "ada", HERE, "test")
+
+
+@ON_BOTH_ENGINES
+async def test_somebody_who_comes_in_several_tabs_at_once(house: House) -> None:
+    arrivals = await asyncio.gather(*(house.arrive() for _ in range(5)))
+    assert len({arrival.user.id for arrival in arrivals}) == 1
+    assert len(await house.town.everybody()) == 1
 
 
 async def test_where_the_provider_makes_no_accounts(houses: Build) -> None:
@@ -208,6 +163,7 @@ async def test_who_has_left_the_domain_stays_outside(houses: Build) -> None:
     assert await house.refusal() == "domain"
 
 
+@ON_BOTH_ENGINES
 async def test_an_account_with_a_password_is_not_given_for_its_address(house: House) -> None:
     """Somebody may have registered with the address of another and be waiting."""
     planted = await house.town.ann(email="ADA@example.org")
@@ -249,6 +205,7 @@ async def test_an_account_linked_with_another_address_is_not_given(house: House)
     assert await house.refusal("other") == "link_first"
 
 
+@ON_BOTH_ENGINES
 async def test_somebody_with_another_identity_there(house: House) -> None:
     await house.arrive()
     house.provider.person |= {"sub": "1002"}
@@ -271,6 +228,7 @@ async def test_disabled_people(house: House) -> None:
     assert (await house.actions())[-1] == "login.failed"
 
 
+@ON_BOTH_ENGINES
 async def test_linking(house: House) -> None:
     user = await house.town.ann()
     arrival = await house.link(user)
@@ -282,6 +240,7 @@ async def test_linking(house: House) -> None:
     assert await house.actions() == ["user.create", "identity.link", "login.oidc"]
 
 
+@ON_BOTH_ENGINES
 async def test_linking_what_belongs_to_another(house: House) -> None:
     await house.arrive()
     with pytest.raises(OidcRefused) as caught:
@@ -320,6 +279,7 @@ async def test_unlinking(house: House) -> None:
         await house.oidc.unlink(user.id, "test", by)
 
 
+@ON_BOTH_ENGINES
 async def test_the_only_way_in_stays(house: House) -> None:
     user = (await house.arrive()).user
     by = Source(user=user.id, name=user.username, address=HERE)

@@ -99,8 +99,8 @@ class OpenIdProvider:
     """What the provider does; tests change its fields while it runs.
 
     ``person`` is who is signed in at the provider, as claims. ``edit`` has the last hand on the claims of a token,
-    ``sign`` makes the token of them. ``instead`` has handlers in the place of an endpoint's own. ``denies`` sends
-    people back with an error in the place of a code.
+    ``sign`` makes the token of them. ``instead`` has handlers in the place of an endpoint's own; ``padded`` are those that
+    answer as they should, with 10 MB of spaces added. ``denies`` sends people back with an error and no code.
     """
 
     issuer: str = ""
@@ -115,6 +115,7 @@ class OpenIdProvider:
     metadata: dict[str, Any] = field(default_factory=dict)
     userinfo: dict[str, Any] | None = None
     instead: dict[str, Handler] = field(default_factory=dict)
+    padded: set[str] = field(default_factory=set)
     denies: str | None = None
     asked: Counter[str] = field(default_factory=Counter)
     token_requests: list[web.Request] = field(default_factory=list)
@@ -144,6 +145,8 @@ class OpenIdProvider:
             USERINFO: self._userinfo,
         }
         handler = self.instead.get(request.path) or own.get(request.path)
+        if request.path in self.padded:
+            return await _padded(own[request.path], request)
         return await handler(request) if handler else web.Response(status=404)
 
     async def _discovery(self, request: web.Request) -> web.StreamResponse:
@@ -249,10 +252,13 @@ async def failing(request: web.Request) -> web.StreamResponse:
     return web.Response(status=502, text="bad gateway")
 
 
-async def huge(request: web.Request) -> web.StreamResponse:
-    """10 MB, as fast as they are taken."""
-    response = web.StreamResponse()
+async def _padded(handler: Handler, request: web.Request) -> web.StreamResponse:
+    whole = await handler(request)
+    assert isinstance(whole, web.Response)
+    assert isinstance(whole.body, bytes)
+    response = web.StreamResponse(status=whole.status)
     await response.prepare(request)
+    await response.write(whole.body)
     for _ in range(160):
         await response.write(b" " * 65_536)
     return response

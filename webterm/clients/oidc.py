@@ -27,6 +27,8 @@ LARGEST = 256 * 1024
 """Bytes of an answer that are read."""
 SECONDS = 10.0
 """How long a provider has for an answer, from the first byte out to the last byte in."""
+MOST_CONNECTIONS = 20
+"""To one provider at the same time; who comes later waits, and no longer than for an answer."""
 SCOPE = "openid email"
 DISCOVERY = "/.well-known/openid-configuration"
 ERROR_CODE = re.compile(r"[a-z_]{1,40}")
@@ -238,7 +240,10 @@ class OidcClient:
 
     async def start(self) -> None:
         """Be ready for questions. No provider is asked yet."""
+        # A kept connection that the provider closes just now would fail a code, which cannot be tried again.
+        connector = aiohttp.TCPConnector(limit_per_host=MOST_CONNECTIONS, force_close=True)
         self._session = session = aiohttp.ClientSession(
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=self._seconds),
             auto_decompress=False,
