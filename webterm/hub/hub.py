@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from webterm.access import Actor, Source
@@ -136,12 +136,10 @@ class Hub:
             self._tell(TerminalClosed(source=source, terminal=terminal.id, driver=terminal.driver, program=program))
         return asyncio.shield(self._tasks.run(self._close(terminal, "closed")))
 
-    async def close_all_of(self, user: UserId, source: Source) -> None:
-        """End a person's programs and remove their terminals, and wait for that."""
+    def close_all_of(self, user: UserId, source: Source = _ITSELF) -> asyncio.Future[None]:
+        """End a person's programs and remove their terminals, as `close` does each."""
         closings = [self.close(terminal, source) for terminal in self._terminals.values() if terminal.owner == user]
-        for result in await asyncio.gather(*closings, return_exceptions=True):
-            if isinstance(result, Exception):
-                _logger.error("a terminal could not be closed", exc_info=result)
+        return asyncio.shield(self._tasks.run(_all_of(closings)))
 
     def revoke(self, user: UserId, proof: ProofId | None = None) -> None:
         """A proof of identity, or without ``proof`` every one of that person's, is no longer good.
@@ -166,9 +164,7 @@ class Hub:
         terminals = list(self._terminals.values())
         ending = [terminal for terminal in terminals if end or not terminal.durable]
         closings = (self._close(terminal, "shutdown") for terminal in ending)
-        for result in await asyncio.gather(*closings, return_exceptions=True):
-            if isinstance(result, Exception):
-                _logger.error("a terminal could not be closed", exc_info=result)
+        await _all_of(closings)
         for terminal in terminals:
             terminal.remove("shutdown")
         self._terminals.clear()
@@ -261,6 +257,12 @@ class Hub:
         quiet = bool(idle) and now - terminal.active >= idle
         # Of a program that somebody asked for, nobody knows whether it waits or works; of a shell one does.
         return quiet and not terminal.record.argv and terminal.at_prompt() is True
+
+
+async def _all_of(closings: Iterable[Awaitable[None]]) -> None:
+    for result in await asyncio.gather(*closings, return_exceptions=True):
+        if isinstance(result, Exception):
+            _logger.error("a terminal could not be closed", exc_info=result)
 
 
 def _program(record: Record) -> str:

@@ -107,9 +107,9 @@ class TerminalRules:
         source = Source(user=actor.id, name=actor.name, address=address)
         await self.hub.close(self.hub.get(actor, terminal_id), source)
 
-    async def close_all_of(self, user: UserId, source: Source) -> None:
-        """End all programs of a person whose account goes."""
-        await self.hub.close_all_of(user, source)
+    def close_all_of(self, user: UserId) -> None:
+        """End all programs of a person who has no account any more: that is under way now."""
+        self.hub.close_all_of(user)
 
     def revoke(self, user: UserId, proof: ProofId | None = None) -> None:
         """A proof of identity, or everything of that person's, is no longer good; see `webterm.hub.hub.Hub.revoke`."""

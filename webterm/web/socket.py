@@ -24,6 +24,7 @@ _logger = logging.getLogger("webterm.web")
 PING_EVERY = 15.0
 """Seconds between pings, and from a ping to the end of a peer that says nothing."""
 _CLOSING_TIME = 1.0  # seconds for a peer to take part in closing
+_REVOKING_TIME = 0.3  # the same for one that may not be here any more
 _FULL = 64 * 1024  # bytes in the transport above which nobody writes but the pump, which waits
 
 
@@ -80,7 +81,7 @@ class Socket:
     async def revoke(self) -> None:
         """The right to be here has ended: from now on nothing goes either way. Closes with 1008."""
         self._connection.revoke()
-        await self._close(WSCloseCode.POLICY_VIOLATION, b"your right to be here has ended")
+        await self._close(WSCloseCode.POLICY_VIOLATION, b"your right to be here has ended", _REVOKING_TIME)
 
     async def renew(self) -> None:
         """The rights are others now. Closes with 1012: come back with ``after``."""
@@ -206,10 +207,10 @@ class Socket:
                 for task in tasks:
                     task.cancel()
 
-    async def _close(self, code: WSCloseCode, reason: bytes) -> None:
+    async def _close(self, code: WSCloseCode, reason: bytes, patience: float = _CLOSING_TIME) -> None:
         self._phase = Phase.CLOSING
         try:
-            async with asyncio.timeout(_CLOSING_TIME):
+            async with asyncio.timeout(patience):
                 await self._response.close(code=code, message=reason)
         except TimeoutError:
             self._transport.abort()
