@@ -99,7 +99,7 @@ class OpenIdProvider:
     """What the provider does; tests change its fields while it runs.
 
     ``person`` is who is signed in at the provider, as claims. ``edit`` has the last hand on the claims of a token,
-    ``sign`` makes the token of them. ``instead`` has handlers in the place of an endpoint's own; ``padded`` are those that
+    ``sign`` makes the token of them. ``instead`` has handlers in the place of an endpoint's own; ``padded`` endpoints
     answer as they should, with 10 MB of spaces added. ``denies`` sends people back with an error and no code.
     """
 
