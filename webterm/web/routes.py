@@ -19,6 +19,7 @@ from webterm.web import (
     socket,
     terminals,
     tickets,
+    tiers,
     tokens,
     users,
 )
@@ -36,6 +37,7 @@ ROWS: Sequence[Row] = (
     *tickets.ROWS,
     *terminals.ROWS,
     *auth.ROWS,
+    *tiers.ROWS,
 )
 
 OWN_LOGIN_ROWS: Sequence[Row] = (
