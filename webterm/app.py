@@ -27,7 +27,7 @@ from webterm.accounts.credentials import Credentials
 from webterm.accounts.invitations import Invitations
 from webterm.accounts.logins import Logins
 from webterm.accounts.oidc import Oidc
-from webterm.accounts.passwords import Passwords
+from webterm.accounts.passwords import PEPPER, Passwords
 from webterm.accounts.people import People
 from webterm.accounts.rights import Rights
 from webterm.accounts.signing_in import SigningIn
@@ -37,6 +37,7 @@ from webterm.accounts.tokens import PersonalTokens
 from webterm.clients.oidc import OidcClient
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
+from webterm.errors import NoSuchUser
 from webterm.hub.hub import Hub, HubLimits
 from webterm.ids import UserId
 from webterm.session import Driver
@@ -57,7 +58,6 @@ from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 VERSION = version("webterm")  # from a file, hence read before the loop runs
-PEPPER = "password pepper"
 """Of the key that passwords are mixed with."""
 SIGN_INS = "oidc"
 """Of the key under which sign-ins with a provider are sealed."""
@@ -267,8 +267,18 @@ async def _pass_on(site: Site, change: Change) -> None:
     site.terminals.revoke(change.user, change.proof)
     if change.proof is None:
         site.connections.revoke_user(change.user)
+        await _clear_up(site, change.user)
     else:
         site.connections.revoke_proof(change.proof)
+
+
+async def _clear_up(site: Site, user: UserId) -> None:
+    """The terminals of somebody who has no account any more end: nobody could reach them. Others' run on."""
+    try:
+        if site.login is not None:
+            await site.login.people.get(user)
+    except NoSuchUser:
+        site.terminals.close_all_of(user)
 
 
 async def _leave(app: web.Application) -> None:

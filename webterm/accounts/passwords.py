@@ -26,6 +26,8 @@ import bcrypt
 
 from webterm.errors import InvalidRequest, RateLimited
 
+PEPPER = "password pepper"
+"""What the pepper is among this installation's keys (`webterm.accounts.keys`)."""
 SCHEME = "wt1$"
 COST = 12
 """Of bcrypt: the base-2 logarithm of its rounds. About 0.3 s of one processor."""
