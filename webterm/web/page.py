@@ -9,6 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from webterm.errors import Unavailable
 from webterm.web.auth import follow_link
 from webterm.web.row import Row
 from webterm.web.site import site
@@ -23,7 +24,7 @@ async def page(request: web.Request) -> web.StreamResponse:
         return await follow_link(request)
     file = site(request).page / "index.html"
     if not await asyncio.to_thread(_is_regular, file):
-        return web.Response(status=503, text="webterm's page has not been built: run `npm ci && npm run build`.\n")
+        raise Unavailable("webterm's page has not been built: run `npm ci && npm run build`")
     return web.FileResponse(file, headers={"Cache-Control": "no-cache"})
 
 
@@ -58,6 +59,7 @@ ROWS: Sequence[Row] = (
         limit="none",
         asks=False,
         media="text/html",
+        errors=(503,),
         doc="The page.",
     ),
     Row(
@@ -68,7 +70,7 @@ ROWS: Sequence[Row] = (
         origin="any",
         limit="none",
         asks=False,
-        media="application/octet-stream",
+        media="*/*",
         errors=(404,),
         doc="Scripts, styles and fonts of the page.",
     ),
