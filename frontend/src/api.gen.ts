@@ -77,6 +77,14 @@ export interface Me {
   scopes: ("terminals:read" | "terminals:write" | "account" | "admin")[];
 }
 
+/** How often people of a tier may call: per minute, `ai` per day; 0 is as often as they like. */
+export interface TierNumbers {
+  name: string;
+  general: number;
+  auth: number;
+  ai: number;
+}
+
 /** Who signs in: a user name or e-mail address. */
 export interface Login {
   name: string;
@@ -247,6 +255,29 @@ export interface LinkedIdentity {
   created: number;
 }
 
+/**
+ * Who did what to what, from where and when (seconds since 1970). `user` is null for commands and for strangers.
+ * `hash` vouches for this entry and all before it. In all texts control characters and others that are not seen as
+ * what they are stand as `\x1b` or `\u202e`.
+ */
+export interface Entry {
+  number: number;
+  at: number;
+  user: string | null;
+  name: string;
+  address: string;
+  action: string;
+  target: string;
+  detail: string;
+  hash: string;
+}
+
+/** Some entries, the newest first. `next` is the `before` of the next ones; null: these are the last. */
+export interface Entries {
+  items: Entry[];
+  next: number | null;
+}
+
 /** The body of every refusal. `code` is for programs and stays, `detail` is for people. */
 export interface Problem {
   type?: string;
@@ -267,6 +298,7 @@ export interface Routes {
   "GET /api/v1/terminals/{terminal}/output": { body: null; answer: string };
   "GET /api/v1/auth/options": { body: null; answer: Options };
   "GET /api/v1/auth/me": { body: null; answer: Me };
+  "GET /api/v1/tiers": { body: null; answer: TierNumbers[] };
   "POST /api/v1/auth/login": { body: Login; answer: Account };
   "POST /api/v1/auth/link": { body: Link; answer: Account };
   "POST /api/v1/auth/register": { body: Registration; answer: Account };
@@ -293,4 +325,5 @@ export interface Routes {
   "POST /api/v1/auth/oidc/{provider}/link": { body: null; answer: Location };
   "GET /api/v1/auth/identities": { body: null; answer: LinkedIdentity[] };
   "DELETE /api/v1/auth/identities/{provider}": { body: null; answer: null };
+  "GET /api/v1/audit": { body: null; answer: Entries };
 }
