@@ -11,7 +11,7 @@ from webterm.accounts.credentials import Credentials
 from webterm.accounts.keys import Keys
 from webterm.accounts.logins import Logins
 from webterm.accounts.people import User
-from webterm.accounts.rights import Rights
+from webterm.accounts.rights import INTERVAL, Rights
 from webterm.accounts.tokens import PersonalTokens
 from webterm.settings_accounts import Accounts
 
@@ -31,10 +31,10 @@ class Proofs:
     credentials: Credentials
 
 
-def proofs_on(town: Town, clock: Clock, *, keys: Keys = KEYS) -> Proofs:
+def proofs_on(town: Town, clock: Clock, *, keys: Keys = KEYS, interval: float = INTERVAL) -> Proofs:
     """The rules with the settings' own numbers."""
     accounts = Accounts()
-    rights = Rights(town.store, clock=clock)
+    rights = Rights(town.store, clock=clock, interval=interval)
     logins = Logins(town.store, accounts, rights, clock=clock)
     bearer = Bearer(town.store, keys, accounts, logins, rights, clock=clock)
     tokens = PersonalTokens(town.store, rights, clock=clock)

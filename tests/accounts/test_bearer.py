@@ -75,6 +75,13 @@ async def test_what_a_token_says(proofs: Proofs, ann: User, pair: TokenPair, clo
     assert (proven.actor.id, proven.proof, proven.kind) == (ann.id, login.id, "api")
 
 
+async def test_a_person_without_an_e_mail_address(town: Town, proofs: Proofs) -> None:
+    bob = await town.ann(username="bob")
+    pair = await proofs.bearer.issue(bob, source_of(bob), "")
+    assert content(pair.access)["email"] is None
+    assert await holds(proofs, pair.access)
+
+
 async def test_no_two_tokens_are_alike(proofs: Proofs, ann: User, pair: TokenPair) -> None:
     other = await proofs.bearer.issue(ann, source_of(ann), "laptop")
     assert other.access != pair.access

@@ -29,8 +29,8 @@ EXPIRY = 10.0
 """Seconds between two searches for what has run out."""
 PRUNING = 600.0
 """Seconds between two removals of old changes."""
-KEPT = 3600.0
-"""Seconds for which changes are kept, for servers that cannot reach the database for a while."""
+KEPT = 86_400.0
+"""Seconds for which changes are kept, for servers that cannot reach the database meanwhile."""
 
 
 class Rights:
@@ -42,9 +42,8 @@ class Rights:
         self._interval = interval
         self._subscribers: list[OnChange] = []
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._number = 0
-        self._unreachable = False
         self._due: dict[str, float] = {}
 
     def subscribe(self, callback: OnChange) -> None:
@@ -62,31 +61,38 @@ class Rights:
         """Begin with the changes that come from now on. Raises `webterm.errors.StoreUnavailable`."""
         async with self._store.reading() as conn:
             self._number = await changes.latest(conn)
-        self._task = asyncio.create_task(self._run(), name="rights")
+        # In a task of its own, because chores write, and writers may have to wait for each other.
+        for step, pause in ((self._look, self._until_poked), (self._chores, self._rest)):
+            self._tasks.append(asyncio.create_task(self._repeat(step, pause), name="rights"))
 
     async def aclose(self) -> None:
         """Stop looking. Twice is harmless."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]) -> None:
+        reachable = True
         while True:
-            self._wake.clear()  # before looking: a poke while we look makes us look again
             try:
-                await self._look()
-                await self._chores()
-                self._unreachable = False
+                await step()
+                reachable = True
             except StoreUnavailable as error:
-                if not self._unreachable:
+                if reachable:
                     log.warning("rights that end elsewhere are not seen until the database answers: %s", error)
-                self._unreachable = True
+                reachable = False
             except Exception:
                 log.exception("looking for changed rights failed")
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._interval)
+            await pause()
+
+    async def _until_poked(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), self._interval)
+        self._wake.clear()  # before looking: a poke while we look makes us look again
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(self._interval)
 
     async def _look(self) -> None:
         async with self._store.reading() as conn:
