@@ -14,9 +14,9 @@ from webterm.access import Actor, Scope, Source
 from webterm.accounts.bearer import hash_of
 from webterm.accounts.logins import DAY, FRESH
 from webterm.accounts.rights import Rights
-from webterm.errors import InvalidRequest, LimitReached, MissingScope, NoSuchToken
+from webterm.errors import InvalidRequest, LimitReached, MissingScope, NoSuchToken, NotSignedIn
 from webterm.ids import TokenId, UserId
-from webterm.store import audit, changes, tokens
+from webterm.store import audit, changes, tokens, users
 from webterm.store.engine import Store
 from webterm.store.tokens import Token
 
@@ -44,7 +44,8 @@ class PersonalTokens:
         """A new token of the person who asks: its text, told only here, and what is kept. ``days``: how long it lasts.
 
         Raises `webterm.errors.InvalidRequest` for scopes that no token has, `webterm.errors.MissingScope` for those
-        that the person has not, and `webterm.errors.LimitReached` when there are too many.
+        that the person has not, `webterm.errors.LimitReached` when there are too many, and
+        `webterm.errors.NotSignedIn` when the account has gone meanwhile.
         """
         wanted = frozenset(scopes)
         if not name.strip() or not name.isprintable():
@@ -66,7 +67,10 @@ class PersonalTokens:
             seen=None,
         )
         async with self._store.writing() as conn:
-            if len(await tokens.of_user(conn, actor.id)) >= MOST:
+            user = await users.by_id(conn, actor.id)
+            if user is None or user.disabled:
+                raise NotSignedIn("this account has just been changed")
+            if sum(lives(kept, now) for kept in await tokens.of_user(conn, actor.id)) >= MOST:
                 raise LimitReached(f"you have {MOST} tokens; revoke one that you do not need")
             await tokens.add(conn, token)
             await audit.append(conn, by, "token.create", token.id, now=now)
