@@ -1,108 +1,32 @@
 /** The calls that the page makes, and what they answer with. Times are seconds since 1970. */
 
 import type { Api } from "./api";
+import type {
+  Account as User,
+  AccountChange as UserChange,
+  CreatedInvitation,
+  CreatedToken,
+  Device,
+  Entry as AuditEntry,
+  Invitation,
+  LinkedIdentity as Identity,
+  Location,
+  Me,
+  NewAccount as NewUser,
+  NewInvitation,
+  Options,
+  PersonalToken as Token,
+  Registration,
+  TierNumbers as Tier,
+} from "./api.gen";
 
-export type Role = "user" | "admin";
-export type Scope = "terminals:read" | "terminals:write" | "account" | "admin";
-
-export interface Options {
-  /** False where people sign in at the application that webterm is part of. */
-  accounts: boolean;
-  registration: "closed" | "invite" | "open";
-  min_password: number;
-  signed_in: boolean;
-  providers: { id: string; name: string }[];
-}
-
-export interface User {
-  id: string;
-  /** A small number; 0 where the host application has the people. */
-  alias: number;
-  username: string;
-  email: string | null;
-  role: Role;
-  tier: string;
-  owner: boolean;
-  disabled: boolean;
-  created: number;
-  has_password: boolean;
-}
-
-export interface Me extends User {
-  scopes: Scope[];
-}
-
-export interface Device {
-  id: string;
-  kind: "browser" | "api";
-  created: number;
-  seen: number;
-  address: string;
-  agent: string;
-  current: boolean;
-}
-
-export interface Token {
-  id: string;
-  name: string;
-  scopes: Scope[];
-  created: number;
-  expires: number | null;
-  seen: number | null;
-}
-
-export interface Identity {
-  provider: string;
-  name: string;
-  email: string | null;
-  created: number;
-}
-
-export interface Invitation {
-  id: string;
-  email: string | null;
-  role: Role;
-  tier: string;
-  created: number;
-  expires: number;
-}
-
-export interface AuditEntry {
-  number: number;
-  at: number;
-  user: string | null;
-  name: string;
-  address: string;
-  action: string;
-  target: string;
-  detail: string;
-}
-
-export interface Tier {
-  name: string;
-  general: number;
-  auth: number;
-  ai: number;
-}
+export type { AuditEntry, Device, Identity, Invitation, Me, NewUser, Options, Tier, Token, User, UserChange };
+export type Role = User["role"];
+export type Scope = Me["scopes"][number];
 
 export interface Slice<T> {
   items: T[];
   next: number | null;
-}
-
-export interface NewUser {
-  username: string;
-  email?: string;
-  password?: string;
-  role?: Role;
-  tier?: string;
-}
-
-export interface UserChange {
-  role?: Role;
-  tier?: string;
-  disabled?: boolean;
-  password?: string;
 }
 
 export class Rest {
@@ -122,7 +46,7 @@ export class Rest {
     return this.api.post("auth/link", { token }, { open: true });
   }
 
-  register(person: { username: string; password: string; email?: string; invitation?: string }): Promise<User> {
+  register(person: Registration): Promise<User> {
     return this.api.post("auth/register", person, { open: true });
   }
 
@@ -159,7 +83,7 @@ export class Rest {
   }
 
   /** The answer is the only time that the token itself is told. */
-  createToken(name: string, scopes: Scope[], days: number | null): Promise<Token & { token: string }> {
+  createToken(name: string, scopes: Scope[], days: number | null): Promise<CreatedToken> {
     return this.api.post("auth/tokens", { name, scopes, ...(days === null ? {} : { expires_in_days: days }) });
   }
 
@@ -172,7 +96,7 @@ export class Rest {
   }
 
   /** Where to go on, at the provider. */
-  linkIdentity(provider: string): Promise<{ location: string }> {
+  linkIdentity(provider: string): Promise<Location> {
     return this.api.post(`auth/oidc/${encodeURIComponent(provider)}/link?next=./%23account`);
   }
 
@@ -202,7 +126,7 @@ export class Rest {
     return this.api.get("invitations");
   }
 
-  invite(invitation: { email?: string; role?: Role; tier?: string }): Promise<Invitation & { token: string }> {
+  invite(invitation: NewInvitation): Promise<CreatedInvitation> {
     return this.api.post("invitations", invitation);
   }
 
