@@ -25,7 +25,7 @@ from tests.web.provider import (
 )
 from webterm.clients.fetched import LIFETIME, PAUSE
 from webterm.clients.id_tokens import Claims
-from webterm.clients.oidc import ProviderClient
+from webterm.clients.oidc import ProviderClient, is_allowed
 from webterm.errors import NoSuchProvider, OidcRefused, Unavailable
 
 
@@ -125,6 +125,18 @@ async def test_unknown_keys_do_not_hammer_the_provider(
     assert provider.asked[KEYS] == 2
 
 
+async def test_signatures_that_are_never_believed_cost_no_question(
+    client: ProviderClient, provider: OpenIdProvider, clock: Clock
+) -> None:
+    await signed_in(client)
+    clock.now += PAUSE
+    for sign in (misbehaviour.unsigned, misbehaviour.confused(rsa_key())):
+        provider.sign = sign
+        with pytest.raises(OidcRefused, match="not accepted"):
+            await signed_in(client)
+    assert provider.asked[KEYS] == 1
+
+
 async def test_a_code_is_good_once(client: ProviderClient, provider: OpenIdProvider) -> None:
     location = await client.location(redirect_uri=BACK, state="s", nonce="n", verifier=VERIFIER)
     code = await code_from(location)
@@ -220,6 +232,29 @@ async def test_descriptions_that_are_refused(
     provider.metadata = metadata
     with pytest.raises(Unavailable):
         await client.location(redirect_uri=BACK, state="s", nonce="n", verifier=VERIFIER)
+
+
+@pytest.mark.parametrize(
+    ("url", "issuer", "allowed"),
+    [
+        ("https://id.example/token", "https://id.example", True),
+        ("https://other.example:8443/token?a=b", "https://id.example", True),
+        ("http://id.example/token", "https://id.example", False),
+        ("http://127.0.0.1/token", "https://id.example", False),
+        ("http://localhost:2375/", "https://id.example", False),
+        ("http://127.0.0.1/token", "https://127.0.0.1.evil.example", False),
+        ("http://[::1]:8000/token", "http://localhost:8000", True),
+        ("http://localhost:1/token", "http://127.0.0.1:1", True),
+        ("http://localhost@evil.example/", "http://127.0.0.1:1", False),
+        ("https://id.example/#x", "https://id.example", False),
+        ("https://[::1", "https://id.example", False),
+        ("HTTPS://id.example/", "https://id.example", True),
+        ("//id.example/", "https://id.example", False),
+        ("", "https://id.example", False),
+    ],
+)
+def test_urls_that_may_be_asked(url: str, issuer: str, allowed: bool) -> None:
+    assert is_allowed(url, issuer) is allowed
 
 
 async def test_https_is_demanded_of_providers_elsewhere(clock: Clock) -> None:

@@ -204,19 +204,8 @@ class ProviderClient:
             raise self._failure(f"answers with something else than it should: {error}") from None
 
     def _check_url(self, url: str) -> None:
-        """HTTPS is demanded, save of providers on this very machine."""
-        try:
-            parts = urlsplit(url)
-            fine = parts.scheme == "https" or (parts.scheme == "http" and self._is_local(parts.hostname or ""))
-            fine = fine and bool(parts.hostname) and parts.port != 0 and parts.username is None and not parts.fragment
-        except ValueError:
-            fine = False
-        if not fine:
+        if not is_allowed(url, self.provider.issuer):
             raise self._failure("names a URL that is not https")
-
-    def _is_local(self, host: str) -> bool:
-        """A provider elsewhere cannot lead us to what listens on this machine only."""
-        return is_loopback(host) and is_loopback(urlsplit(self.provider.issuer).hostname or "")
 
     def _failure(self, what: str) -> Unavailable:
         return Unavailable(f"the sign-in provider {self.name!r} {what}")
@@ -263,6 +252,20 @@ class OidcClient:
         """Close what is open. Twice is harmless."""
         if self._session is not None:
             await self._session.close()
+
+
+def is_allowed(url: str, issuer: str) -> bool:
+    """Whether a URL of the provider ``issuer`` may be asked: only by HTTPS, save where both are on this very machine.
+
+    A provider elsewhere cannot lead us to what listens here only.
+    """
+    try:
+        parts = urlsplit(url)
+        local = is_loopback(parts.hostname or "") and is_loopback(urlsplit(issuer).hostname or "")
+        safe = parts.scheme == "https" or (parts.scheme == "http" and local)
+        return safe and bool(parts.hostname) and parts.port != 0 and parts.username is None and not parts.fragment
+    except ValueError:
+        return False
 
 
 def _error_code(body: bytes) -> str:
