@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
@@ -12,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from tests.web.conftest import Running, browser, started
+from tests.web.proofs import UPGRADE, named, path_of
+from webterm.web.measuring import template
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS, rows
 from webterm.web.row import Row
 from webterm.web.site import SITE
@@ -19,12 +20,34 @@ from webterm.web.site import SITE
 ALL_ROWS = (*ROWS, *OWN_LOGIN_ROWS)
 GUARDED = [row for row in ALL_ROWS if row.access is not None]
 OWN_ORIGIN = [row for row in ALL_ROWS if row.origin == "own" and row.access is not None]
-UPGRADE = {
-    "Upgrade": "websocket",
-    "Connection": "Upgrade",
-    "Sec-WebSocket-Version": "13",
-    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+OPEN = {
+    "GET /",
+    "GET /assets/{name}",
+    "GET /health",
+    "GET /openapi.json",
+    "GET /asyncapi.json",
+    "GET /docs",
+    "GET /redoc",
+    "GET /api/v1/auth/options",
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/link",
+    "POST /api/v1/auth/register",
+    "POST /api/v1/auth/token",
+    "POST /api/v1/auth/refresh",
+    "GET /api/v1/auth/oidc/{provider}",
+    "GET /api/v1/auth/oidc/{provider}/callback",
 }
+"""All that is there for people who are not signed in. A route that is not in this list refuses them."""
+UNCOUNTED = {
+    "GET /",
+    "GET /assets/{name}",
+    "GET /health",
+    "GET /openapi.json",
+    "GET /asyncapi.json",
+    "GET /docs",
+    "GET /redoc",
+}
+"""The page and what monitoring asks for: nobody runs out of these. They cost no look into the store."""
 SECURITY = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -35,17 +58,23 @@ SECURITY = {
 }
 
 
-def named(row: Row) -> str:
-    return f"{row.method} {row.path}"
-
-
-def path_of(row: Row) -> str:
-    """A concrete path for a row's template."""
-    return re.sub(r"\{[^}]*\}", "AAAAAAAAAAAAAAAAAAAAAA", row.path)
-
-
 def headers_for(row: Row) -> dict[str, str]:
     return dict(UPGRADE) if row.path == "/ws" else {}
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    """A built page."""
+    (tmp_path / "assets").mkdir()
+    for name in ("index.html", "docs.html", "redoc.html"):
+        (tmp_path / name).write_text("<!doctype html>")
+    return tmp_path
+
+
+@pytest.fixture
+async def running(directory: Path, page: Path) -> AsyncIterator[Running]:
+    async with started(directory, page=page) as running:
+        yield running
 
 
 def routes_of(app: web.Application) -> Iterator[tuple[str, str]]:
@@ -57,9 +86,14 @@ def routes_of(app: web.Application) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("prefix", ["", "/terminal", "/a/b/"])
 async def test_every_route_has_a_row(directory: Path, prefix: str) -> None:
     async with started(directory, prefix) as running:
-        known = {(row.method, re.sub(r":[^}]*", "", running.prefix + row.path)) for row in rows(running.app[SITE])}
+        known = {(row.method, running.prefix + template(row)) for row in rows(running.app[SITE])}
         found = {(method, path) for method, path in routes_of(running.app) if method not in {"*", "HEAD"}}
         assert found == known
+
+
+def test_who_is_let_in_without_a_login_is_written_down() -> None:
+    assert {named(row) for row in ALL_ROWS if row.access is None} == OPEN
+    assert {named(row) for row in ALL_ROWS if row.limit == "none"} == UNCOUNTED
 
 
 @pytest.mark.parametrize("row", ALL_ROWS, ids=named)
@@ -67,8 +101,17 @@ def test_rows_are_complete(row: Row) -> None:
     unsafe = row.method != "GET" or row.path == "/ws"
     assert row.origin == ("own" if unsafe else "any")
     assert row.doc.endswith(".")
-    assert row.access is not None or row.path in {"/", "/health", "/api/v1/login"} or row.path.startswith("/assets/")
+    assert row.ticket == (row.path == "/ws")
+    assert row.asks or row.access is None
+    assert (row.limit == "auth") == (named(row) in PROVING)
 
+
+PROVING = {
+    *(named for named in OPEN - UNCOUNTED if named != "GET /api/v1/auth/options"),
+    "PUT /api/v1/auth/password",
+    "POST /api/v1/auth/oidc/{provider}/link",
+}
+"""What proves who one is counts against the smaller number."""
 
 SPOOFS: list[dict[str, str]] = [
     {},
@@ -117,6 +160,20 @@ async def test_pages_of_others_cannot_act(running: Running, row: Row) -> None:
                 assert (await answer.json(content_type=None))["code"] == "wrong_origin"
 
 
+SITES = ("cross-site", "same-site", "Same-Origin", "evil", "")
+
+
+@pytest.mark.parametrize("row", OWN_ORIGIN, ids=named)
+async def test_what_the_browser_says_about_the_page_counts_as_well(running: Running, row: Row) -> None:
+    """`Sec-Fetch-Site`, which a page cannot set, even where it could make `Origin` look like ours."""
+    async with browser(running) as client:
+        await running.sign_in(client)
+        for site in SITES:
+            headers = headers_for(row) | {"Sec-Fetch-Site": site}
+            async with client.request(row.method, running.url(path_of(row)), headers=headers) as answer:
+                assert (answer.status, (await answer.json(content_type=None))["code"]) == (403, "wrong_origin")
+
+
 @pytest.mark.parametrize("row", OWN_ORIGIN, ids=named)
 async def test_saying_nothing_about_the_page_is_refused(running: Running, row: Row) -> None:
     async with browser(running) as client:
@@ -124,7 +181,7 @@ async def test_saying_nothing_about_the_page_is_refused(running: Running, row: R
         cookies = client.cookie_jar.filter_cookies(running.root)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
     async with aiohttp.ClientSession(headers={"Cookie": cookie}) as bare:
-        async with bare.get(running.url("/api/v1/me")) as answer:
+        async with bare.get(running.url("/api/v1/auth/me")) as answer:
             assert answer.status == 200  # the cookie is good
         async with bare.request(row.method, running.url(path_of(row)), headers=headers_for(row)) as answer:
             assert answer.status == 403
@@ -168,7 +225,10 @@ async def test_every_answer_has_the_security_headers(
     running: Running, owner: aiohttp.ClientSession, stranger: aiohttp.ClientSession
 ) -> None:
     for row, client, headers in itertools.product(ALL_ROWS, (stranger, owner), ({}, UPGRADE)):
-        if client is owner and row.path == "/api/v1/logout":
+        if client is owner and (row.path, row.method) in {
+            ("/api/v1/auth/logout", "POST"),
+            ("/api/v1/auth/devices", "DELETE"),
+        }:
             continue
         async with client.request(row.method, running.url(path_of(row)), headers=headers) as answer:
             assert SECURITY.items() <= dict(answer.headers).items(), (named(row), answer.status)

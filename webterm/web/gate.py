@@ -109,11 +109,13 @@ async def _limited(row: Row, handler: Handler, request: web.Request) -> web.Stre
 
 
 async def _from_own_page(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
-    who = visitor(request)
+    who, cors = visitor(request), site(request).cors
     if row.origin == "own":
-        if who.riding:
+        if who.actor is None and cors.allows(request):
+            pass  # nothing rides, and the settings let that page call
+        elif who.riding:
             _check_origin(request, demanded=who.actor is not None)
-        elif is_upgrade(request) and "Authorization" in request.headers and not site(request).cors.lists(request):
+        elif is_upgrade(request) and "Authorization" in request.headers and not cors.lists(request):
             _check_origin(request, demanded=False)  # programs say no origin; a page that has the token is not ours
     return await handler(request)
 
