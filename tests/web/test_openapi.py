@@ -103,6 +103,13 @@ def test_an_operation_says_what_its_row_says(row: Row) -> None:
     assert places == [("path", name) for name in in_path] + [("query", parameter.name) for parameter in row.query]
 
 
+@pytest.mark.parametrize("row", [row for row in ALL_ROWS if row.headers], ids=named)
+def test_an_operation_says_what_its_headers_say(row: Row) -> None:
+    found = operation(row)["responses"][str(row.status)]["headers"]
+    for header in row.headers:
+        assert found[header.name]["description"] == header.doc
+
+
 def expected_media(row: Row) -> set[str]:
     if row.media is not None:
         return {row.media}

@@ -86,11 +86,14 @@ SCHEMES: dict[str, Json] = {
     },
 }
 
-LIMIT_HEADERS = {
-    "RateLimit-Limit": "Calls that the caller's tier has in a window.",
-    "RateLimit-Remaining": "How many of them are left.",
-    "RateLimit-Reset": "Seconds until there is one more.",
-}
+LIMIT_HEADERS = (
+    Parameter(name="RateLimit-Limit", kind="number", doc="Calls that the caller's tier has in a window."),
+    Parameter(name="RateLimit-Remaining", kind="number", doc="How many of them are left."),
+    Parameter(name="RateLimit-Reset", kind="number", doc="Seconds until there is one more."),
+)
+RETRY = Parameter(name="Retry-After", kind="number", doc="Seconds until there is use in coming back.")
+SCHEME = Parameter(name="WWW-Authenticate", kind="text", doc="What to sign in with.", required=True)
+TO_GO = Parameter(name="Location", kind="text", doc="Where to go.", required=True)
 
 
 def openapi(rows: Sequence[Row], *, cookie: str | None) -> Json:
@@ -109,7 +112,7 @@ def openapi(rows: Sequence[Row], *, cookie: str | None) -> Json:
         "components": {
             "schemas": merged(shapes.named, messages()),
             "responses": dict(_refusals(shown)),
-            "headers": {name: _header(doc, "integer") for name, doc in LIMIT_HEADERS.items()},
+            "headers": {header.name: _described(header) for header in LIMIT_HEADERS},
             "securitySchemes": schemes(cookie),
         },
     }
@@ -181,14 +184,7 @@ def _path_parameters(path: str) -> Iterator[Json]:
 
 
 def _query_parameter(parameter: Parameter) -> Json:
-    schema: Json = {"type": "integer", "minimum": 0} if parameter.kind == "number" else {"type": "string"}
-    return {
-        "name": parameter.name,
-        "in": "query",
-        "required": parameter.required,
-        "description": parameter.doc,
-        "schema": schema,
-    }
+    return {"name": parameter.name, "in": "query", **_described(parameter)}
 
 
 def _success(row: Row, shapes: _Shapes) -> Json:
@@ -198,11 +194,11 @@ def _success(row: Row, shapes: _Shapes) -> Json:
         response["content"] = {row.media: {"schema": schema}}
     elif row.answer is not None:
         response["content"] = {"application/json": {"schema": shapes.of(row.answer)}}
-    headers: Json = {}
+    headers: Json = {header.name: _described(header) for header in row.headers}
     if row.limit != "none":
-        headers |= {name: {"$ref": f"#/components/headers/{name}"} for name in LIMIT_HEADERS}
+        headers |= {header.name: {"$ref": f"#/components/headers/{header.name}"} for header in LIMIT_HEADERS}
     if 300 <= row.status < 400:
-        headers["Location"] = _header("Where to go.", "string", required=True)
+        headers["Location"] = _described(TO_GO)
     return {**response, "headers": headers} if headers else response
 
 
@@ -233,9 +229,9 @@ def _refusals(rows: Sequence[Row]) -> Iterator[tuple[str, Json]]:
     for status in sorted({status for row in rows for status in refusals(row)}):
         response: Json = {"description": REFUSALS[status], "content": content}
         if status == 429:
-            response["headers"] = {"Retry-After": _header("Seconds until there is use in coming back.", "integer")}
+            response["headers"] = {RETRY.name: _described(RETRY)}
         elif status == 401:
-            response["headers"] = {"WWW-Authenticate": _header("What to sign in with.", "string")}
+            response["headers"] = {SCHEME.name: _described(SCHEME)}
         yield str(status), response
 
 
@@ -247,5 +243,6 @@ def _security(row: Row) -> list[Json]:
     return [{way: scopes} for way in ways]
 
 
-def _header(doc: str, kind: str, *, required: bool = False) -> Json:
-    return {"description": doc, "required": required, "schema": {"type": kind}}
+def _described(parameter: Parameter) -> Json:
+    schema: Json = {"type": "integer", "minimum": 0} if parameter.kind == "number" else {"type": "string"}
+    return {"description": parameter.doc, "required": parameter.required, "schema": schema}

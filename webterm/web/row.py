@@ -15,7 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of the query: a text, or a whole number."""
+    """One parameter of the query, or one header of the answer: a text, or a whole number."""
 
     name: str
     kind: Literal["text", "number"]
@@ -32,8 +32,9 @@ class Row:
     of the tier's numbers a call counts against. ``asks``: whether it is found out who calls; where it is not, the
     answer is the same for everybody. ``ticket``: a one-use ticket in the URL is as good as a login.
     ``body``: what the request's JSON is read as, ``answer`` what the JSON of the answer is (None: there is none), with
-    ``status``; ``media`` where the answer is no JSON. ``errors``: statuses of refusals beyond those that follow from
-    the rest of the row. ``doc`` says what the route is for, on one line.
+    ``status``; ``media`` where the answer is no JSON; ``headers`` those of the answer that do not follow from the rest.
+    ``errors``: statuses of refusals beyond those that follow from the rest of the row. ``doc`` says what the route is
+    for, on one line.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "*"]
@@ -50,4 +51,5 @@ class Row:
     status: int = 200
     media: str | None = None
     query: tuple[Parameter, ...] = ()
+    headers: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()

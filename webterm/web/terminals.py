@@ -127,6 +127,7 @@ ROWS: Sequence[Row] = (
         body=Create,
         answer=TerminalInfo,
         status=201,
+        headers=(Parameter(name="Location", kind="text", doc="The terminal's path.", required=True),),
         errors=(404, 422, 429, 503),
         doc="Start a program with a terminal.",
     ),
@@ -171,6 +172,10 @@ ROWS: Sequence[Row] = (
         query=(
             Parameter(name="after", kind="number", doc="The offset to begin at; without it, the oldest byte kept."),
             Parameter(name="limit", kind="number", doc="The most bytes to answer with."),
+        ),
+        headers=(
+            Parameter(name="Webterm-Offset", kind="number", doc="The offset of the first byte.", required=True),
+            Parameter(name="Webterm-End", kind="number", doc="The `after` of the next call.", required=True),
         ),
         errors=(400, 404),
         doc="Output as text, from `after` on, at most `limit` bytes.",
