@@ -121,7 +121,8 @@ class Postgres(Database):
             parts = make_url(self._url)
         except (ArgumentError, ValueError):
             raise StoreError("database.url is not a URL such as postgresql://user:password@host:port/name") from None
-        self.name = f"the database {parts.set(query={}, password=None, username=None).render_as_string()}"
+        shown = URL.create("postgresql", host=parts.host, port=parts.port, database=parts.database)
+        self.name = f"the database {shown.render_as_string()}"
         self._chosen = set(parts.query)
 
     def prepare(self, *, make: bool = True) -> None:
