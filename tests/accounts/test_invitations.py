@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.accounts.conftest import COMMAND, PASSWORD, STRANGER, Clock, Town
+from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, PASSWORD, STRANGER, Clock, Town
 from webterm.access import Source
 from webterm.accounts.invitations import hash_of
 from webterm.accounts.logins import DAY
@@ -20,6 +20,7 @@ def wanted(token: str | None, username: str = "ann", email: str | None = None) -
     return Candidate(username=username, password=PASSWORD, email=email, invitation=token)
 
 
+@ON_BOTH_ENGINES
 async def test_an_invitation_says_what_one_becomes(invite_town: Town) -> None:
     token, invitation = await invite_town.invitations.create(
         COMMAND, email="ann@Example.com", role="admin", tier="team"
@@ -50,6 +51,7 @@ async def test_where_anybody_may_come_an_invitation_counts_as_well(open_town: To
         await open_town.people.register(wanted("wrong", "ben"), STRANGER)
 
 
+@ON_BOTH_ENGINES
 @pytest.mark.parametrize("token", ["wrong", "\0", "\ud800", "x" * 100_000])
 async def test_a_wrong_one_is_worth_nothing(invite_town: Town, token: str) -> None:
     await invite_town.invitations.create(COMMAND)
@@ -77,6 +79,7 @@ async def test_it_is_good_once(invite_town: Town) -> None:
     assert len(await invite_town.everybody()) == 1
 
 
+@ON_BOTH_ENGINES
 async def test_of_two_at_once_one_wins(invite_town: Town) -> None:
     token, _ = await invite_town.invitations.create(COMMAND)
     done = await asyncio.gather(
@@ -115,6 +118,7 @@ async def test_it_can_be_taken_back(invite_town: Town) -> None:
             await invite_town.invitations.remove(missing, COMMAND)
 
 
+@ON_BOTH_ENGINES
 async def test_it_is_void_when_its_maker_may_not_make_it_any_more(invite_town: Town) -> None:
     """Or an admin who is about to be thrown out would leave himself a way back in."""
     admin = await invite_town.people.create(COMMAND, username="boss", role="admin")

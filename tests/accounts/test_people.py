@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 
-from tests.accounts.conftest import COMMAND, PASSWORD, STRANGER, Clock, Town
+from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, PASSWORD, STRANGER, Clock, Town
 from webterm.access import Scope, Source
 from webterm.accounts.actors import actor_of
 from webterm.accounts.names import RESERVED, fitting, name_of_process
@@ -38,6 +38,7 @@ async def logins_of(town: Town, user: User) -> set[str]:
 # making
 
 
+@ON_BOTH_ENGINES
 async def test_somebody_is_made_for_others(town: Town) -> None:
     user = await town.people.create(COMMAND, username="Ann", password=PASSWORD, email="Ann@EXAMPLE.com")
     assert (user.username, user.email, user.role, user.tier) == ("Ann", "Ann@example.com", "user", "free")
@@ -52,6 +53,7 @@ async def test_somebody_is_made_for_others(town: Town) -> None:
     assert PASSWORD not in entry.detail
 
 
+@ON_BOTH_ENGINES
 @pytest.mark.parametrize(
     "who", ["", "0", "2", "-1", "nobody", "9" * 30, "\u0663", "\0", "00000000-0000-0000-0000-000000000000"]
 )
@@ -110,6 +112,7 @@ async def test_what_an_address_is(town: Town, email: str) -> None:
     assert (await town.ann(email=email)).email == email
 
 
+@ON_BOTH_ENGINES
 @pytest.mark.parametrize(
     ("username", "email"),
     [("ann", None), ("ANN", None), ("other", "ann@example.com"), ("other", "ANN@example.com")],
@@ -135,6 +138,7 @@ async def test_a_poor_password_makes_no_account(town: Town) -> None:
     assert await town.everybody() == []
 
 
+@ON_BOTH_ENGINES
 async def test_pages(town: Town) -> None:
     for number in range(7):
         await town.people.create(COMMAND, username=f"person{number}", email=f"p{number}@example.com")
@@ -176,6 +180,7 @@ async def test_names_that_would_mislead_are_not_for_strangers(open_town: Town, n
     await open_town.people.create(COMMAND, username=name)
 
 
+@ON_BOTH_ENGINES
 async def test_two_who_register_one_name_at_once(open_town: Town) -> None:
     wanted = [Candidate(username=name, password=PASSWORD) for name in ("ann", "Ann", "ANN", "aNN")]
     done = await asyncio.gather(*(open_town.people.register(each, STRANGER) for each in wanted), return_exceptions=True)
@@ -187,6 +192,7 @@ async def test_two_who_register_one_name_at_once(open_town: Town) -> None:
 # the owner
 
 
+@ON_BOTH_ENGINES
 async def test_the_first_call_makes_the_owner(town: Town) -> None:
     made = await asyncio.gather(*(town.people.ensure_owner(STRANGER) for _ in range(5)))
     [owner] = set(made)
@@ -279,6 +285,7 @@ async def test_what_stays_as_it_is_disturbs_nobody(town: Town) -> None:
     assert len(await town.trail()) == 1
 
 
+@ON_BOTH_ENGINES
 async def test_being_disabled_ends_everything(town: Town) -> None:
     user, other = await town.ann(), await town.ann(username="ben")
     await signed_in(town, user, "laptop", "phone")
@@ -308,6 +315,7 @@ async def test_a_password_from_an_admin_ends_all_logins(town: Town) -> None:
         await town.people.change(admin.id, acting(admin), password="boss is my name")
 
 
+@ON_BOTH_ENGINES
 async def test_ones_own_new_password_leaves_this_login(town: Town) -> None:
     user = await town.ann()
     await signed_in(town, user, "laptop", "phone", "desk")
@@ -320,6 +328,7 @@ async def test_ones_own_new_password_leaves_this_login(town: Town) -> None:
         await town.people.set_own_password(user, "a third good one", acting(user), keep=None)
 
 
+@ON_BOTH_ENGINES
 async def test_somebody_removed_takes_all_along(town: Town) -> None:
     user = await town.ann(role="admin")
     await signed_in(town, user, "laptop")
@@ -335,6 +344,7 @@ async def test_somebody_removed_takes_all_along(town: Town) -> None:
     assert (again.alias, again.id == user.id) == (2, False)
 
 
+@ON_BOTH_ENGINES
 async def test_a_change_that_fails_leaves_no_trace(town: Town, clock: Clock) -> None:
     user = await town.ann()
     before = (await town.everybody(), await town.trail(), await town.changes())

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import statistics
 import time
 from collections.abc import Callable
 
 import pytest
 
-from tests.accounts.conftest import COMMAND, PASSWORD, STRANGER, Clock, Town, town_on
+from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, PASSWORD, STRANGER, Clock, Town, town_on
 from webterm.access import Source
 from webterm.accounts.throttle import FREE, PER_GROUP
 from webterm.errors import InvalidRequest, NotSignedIn, RateLimited, WebtermError, WrongPassword
@@ -40,6 +41,7 @@ async def has_been_at(town: Town, user: User, address: str) -> None:
         await logins.add(conn, login)
 
 
+@ON_BOTH_ENGINES
 @pytest.mark.parametrize("name", ["ann", "ANN", "ann@example.com", "Ann@Example.COM", "\uff41nn"])
 async def test_by_name_or_address_and_password(town: Town, name: str) -> None:
     user = await town.ann(email="ann@example.com")
@@ -53,6 +55,7 @@ async def test_by_name_or_address_and_password(town: Town, name: str) -> None:
     )
 
 
+@ON_BOTH_ENGINES
 async def test_the_same_answer_to_all_who_are_not_let_in(town: Town) -> None:
     await town.ann()
     await town.people.create(COMMAND, username="linked")  # without a password
@@ -96,16 +99,19 @@ async def test_an_unknown_name_takes_as_long_as_a_known_one(store: Store) -> Non
     gone = await town.ann(username="gone")
     await town.people.change(gone.id, COMMAND, disabled=True)
     await town.people.create(COMMAND, username="linked")
-    spent: dict[str, list[float]] = {name: [] for name in ("known", "nobody", "gone", "linked")}
-    for number in range(20):  # in turn, so that whatever else the machine does falls on all
-        for name, times in spent.items():
+    names = ["known", "nobody", "gone", "linked"]
+    spent: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(24):
+        random.shuffle(names)  # whatever else the machine does falls on all
+        for name in names:
             town.throttle.succeeded(name, f"192.0.2.{number}")
             started = time.perf_counter()
             assert await outcome(town, name, "wrong", f"192.0.2.{number}") is NotSignedIn
-            times.append(time.perf_counter() - started)
+            spent[name].append(time.perf_counter() - started)
     await town.passwords.aclose()
-    medians = {name: statistics.median(times) for name, times in spent.items()}
-    assert max(medians.values()) < 1.4 * min(medians.values()), medians
+    # The lower quartile: disturbances make some attempts slower and none faster.
+    typical = {name: statistics.quantiles(times, n=4)[0] for name, times in spent.items()}
+    assert max(typical.values()) < 1.2 * min(typical.values()), typical
 
 
 # guessing
@@ -155,6 +161,7 @@ async def test_names_that_nobody_has_are_slowed_down_alike(town: Town) -> None:
     assert tried["ann"] == tried["nobody"] == [NotSignedIn] * FREE + [RateLimited] * 2
 
 
+@ON_BOTH_ENGINES
 async def test_guessing_all_at_once_gains_nothing(town: Town) -> None:
     await town.ann()
     done = await asyncio.gather(*(outcome(town, "ann", f"guess {number}") for number in range(100)))
