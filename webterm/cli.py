@@ -78,6 +78,7 @@ def _log(settings: Settings) -> None:
 
     level = settings.server.log_level.upper()
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel("WARNING")  # each start would begin with a page of its news
 
 
 @contextlib.contextmanager
