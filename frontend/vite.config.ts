@@ -20,6 +20,8 @@ export default defineConfig({
     outDir: "../webterm/static",
     emptyOutDir: true,
     sourcemap: false,
+    // What is carried along has to bring its licences.
+    license: { fileName: "licenses.md" },
     // The content security policy allows images and fonts from our own origin only.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
