@@ -209,10 +209,11 @@ def _is_kept(row: Row) -> bool:
 
 def refusals(row: Row) -> list[int]:
     """Statuses of the refusals that follow from the row, and of those that it names."""
-    # Where it is asked who calls, a wrong token is refused also by what is open to everybody.
-    found = {421, *row.errors} | ({400, 401, 429, 503} if row.asks else set())
+    found = {421, *row.errors}
+    if row.asks:  # a wrong token is refused also by what is open to everybody
+        found |= {400, 401, 429, 503}
     if row.limit != "none":
-        found.add(429)
+        found |= {429, 503}
     if isinstance(row.access, Scope) or row.origin == "own":
         found.add(403)
     if "{" in row.path:
