@@ -123,7 +123,7 @@ def test_an_operation_says_who_may_call_it(row: Row) -> None:
         assert found["security"] == []
         return
     scopes = [row.access.value] if isinstance(row.access, Scope) else []
-    ways = ["cookie", "accessToken", "personalToken"] + ["ticket"] * row.ticket
+    ways = ["cookie", "accessToken"] + ["personalToken"] * (row.access != Scope.ACCOUNT) + ["ticket"] * row.ticket
     assert found["security"] == [{way: scopes} for way in ways]
     assert set(ways) <= set(DOCUMENT["components"]["securitySchemes"])
     assert "401" in found["responses"]

@@ -240,7 +240,11 @@ def _security(row: Row) -> list[Json]:
     if row.access is None:
         return []
     scopes = [row.access.value] if isinstance(row.access, Scope) else []
-    ways = ["cookie", "accessToken", "personalToken", *(["ticket"] if row.ticket else [])]
+    ways = ["cookie", "accessToken"]
+    if row.access is not Scope.ACCOUNT:  # which no personal token is good for
+        ways.append("personalToken")
+    if row.ticket:
+        ways.append("ticket")
     return [{way: scopes} for way in ways]
 
 
