@@ -144,8 +144,10 @@ async def test_the_options_name_the_provider(door: Door, client: aiohttp.ClientS
 async def test_linking_and_unlinking(door: Door, client: aiohttp.ClientSession) -> None:
     await door.running.sign_in(client)
     owner = await me(door.running, client)
+    before = [cookie.value for cookie in client.cookie_jar]
     assert await linked(door, client) == door.running.origin + "/"
     assert await me(door.running, client) == owner
+    assert [cookie.value for cookie in client.cookie_jar] == before  # nobody has been signed in
     async with client.get(door.running.url("/api/v1/auth/identities")) as answer:
         [identity] = await answer.json()
         assert (identity["provider"], identity["name"], identity["email"]) == ("test", "test", "ada@example.org")
