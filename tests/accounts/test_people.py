@@ -312,7 +312,16 @@ async def test_a_password_from_an_admin_ends_all_logins(town: Town) -> None:
     entry = next(entry for entry in await town.trail() if entry.action == "user.password")
     assert (entry.user, entry.target, entry.detail) == (admin.id, user.id, "")
     with pytest.raises(InvalidRequest, match="user name"):
-        await town.people.change(admin.id, acting(admin), password="boss is my name")
+        await town.people.change(admin.id, COMMAND, password="boss is my name")
+
+
+async def test_nobody_gets_round_the_current_password(town: Town) -> None:
+    """A stolen token with the scope of admins would be enough, otherwise."""
+    admin, owner = await town.ann(role="admin"), await town.people.ensure_owner(STRANGER)
+    for user in (admin, owner):
+        with pytest.raises(Forbidden, match="your own password"):
+            await town.people.change(user.id, acting(user), password="another good one")
+    assert await town.everybody() == [admin, owner]
 
 
 @ON_BOTH_ENGINES

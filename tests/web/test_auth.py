@@ -335,6 +335,27 @@ async def test_guessing_is_slowed_down_and_says_when_to_come_back(village: Runni
         assert await status_of_me(village, client) == 200  # who is signed in stays so
 
 
+async def test_the_address_that_counts_is_the_one_behind_the_proxy(directory: Path) -> None:
+    """And of an IPv6 address the network: a customer has 2⁶⁴ of them."""
+    proxied = {"trusted_proxies": ("127.0.0.1", "::1")}
+    async with started(directory, server=proxied, accounts=OPEN) as running, browser(running) as client:
+
+        async def attempt(password: str, address: str) -> int:
+            body, headers = {"name": "ann", "password": password}, {"X-Forwarded-For": address}
+            async with client.post(running.url(f"{AUTH}/login"), json=body, headers=headers) as answer:
+                return answer.status
+
+        await registered(running, client)
+        assert await attempt(PASSWORD, "203.0.113.7") == 200
+        done = [await attempt("guess", f"2001:db8:0:1::{number:x}") for number in range(5)]
+        assert done == [401] * 5
+        assert await attempt("guess", "2001:db8:0:1:ffff::1") == 429
+        assert await attempt("guess", "2001:db8:0:2::1") == 401
+        assert await attempt("guess", "2001:db8:0:2::1") == 429  # the name is under attack
+        assert await attempt(PASSWORD, "203.0.113.7") == 200
+        assert await attempt(PASSWORD, "192.0.2.1") == 200
+
+
 async def test_another_sites_page_signs_nobody_in_or_out(village: Running) -> None:
     async with browser(village) as client:
         await registered(village, client)

@@ -36,7 +36,7 @@ LONGEST = 1024
 THREADS = 2
 MOST_WAITING = 256
 """Attempts that may wait for their turn."""
-NICENESS = 15
+NICENESS = 10
 """Priority of the threads, from 0 (as all others) to 19 (setpriority(2), which on Linux is about one thread)."""
 FEWEST_DIFFERENT = 4
 SHORT_NAME = 4

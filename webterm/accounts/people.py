@@ -162,7 +162,7 @@ class People:
         async with self._store.writing() as conn:
             owner = await users.owner(conn)
             if owner is None:
-                free = await _free_name(conn, name)
+                free = await free_name(conn, name)
                 top = list(self._settings.limits.tiers)[-1]
                 owner = await self._add(conn, _New(free, None, None, "admin", top, owner=True), now)
                 source = Source(user=owner.id, name=owner.username, address=by.address)
@@ -182,12 +182,15 @@ class People:
         """Change somebody's account; what is None stays. A new password and being disabled end all of their logins.
 
         The owner's account is changed by the owner and by commands alone; it stays an admin's, and is never disabled.
+        One's own password is not changed here: it takes the current one, and no token is good for it.
         Raises `webterm.errors.NoSuchUser`, `webterm.errors.Forbidden` and `webterm.errors.InvalidRequest`.
         """
         kept = None
         if password is not None:
             known = await self.get(who)
             _check_may_change(known, by)
+            if by.user == known.id:
+                raise Forbidden("your own password is changed on your account page, or by PUT /api/v1/auth/password")
             kept = await self._hash_new(password, known.username, known.email)
         if tier is not None:
             checked_tier(tier, self._settings.limits)
@@ -284,7 +287,8 @@ async def _person(conn: Connection, who: str) -> User:
     return user
 
 
-async def _free_name(conn: Connection, name: str) -> str:
+async def free_name(conn: Connection, name: str) -> str:
+    """``name``, or where somebody has it ``name`` with a number."""
     free, number = name, 1
     while await users.by_name(conn, free) is not None:
         number += 1
