@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from webterm.access import Source
 from webterm.accounts.flows import Flow, Flows, Linking
-from webterm.accounts.names import LONGEST, RESERVED, checked_email, fitting
+from webterm.accounts.names import RESERVED, checked_email, fitting
+from webterm.accounts.people import free_name
 from webterm.clients.id_tokens import Claims
 from webterm.clients.oidc import OidcClient
 from webterm.errors import Conflict, InvalidRequest, NameTaken, NoSuchProvider, OidcRefused, RegistrationClosed
@@ -200,7 +201,7 @@ class Oidc:
         user = await users.add(
             conn,
             id=UserId(str(uuid.uuid4())),
-            username=await _free_name(conn, email),
+            username=await free_name(conn, _username(email)),
             email=email,
             password=None,
             role="user",
@@ -296,13 +297,7 @@ async def _proven(conn: Connection, user: User, email: str) -> bool:
     return user.password is None and user.role == "user" and not user.owner
 
 
-async def _free_name(conn: Connection, email: str) -> str:
-    """A user name made of an address, with a number where somebody has it already."""
+def _username(email: str) -> str:
+    """A user name made of an address. What is left of some is a name that nobody may give himself."""
     wanted = fitting(email.partition("@")[0])
-    if wanted.casefold() in RESERVED:
-        wanted = "user"
-    free, number = wanted, 1
-    while await users.by_name(conn, free) is not None:
-        number += 1
-        free = f"{wanted[: LONGEST - len(str(number))]}{number}"
-    return free
+    return "user" if wanted.casefold() in RESERVED else wanted
