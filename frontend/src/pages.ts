@@ -12,7 +12,10 @@ export class Pages<T> {
   private next: number | null = null;
   private question = 0;
 
-  constructor(private ask: (cursor: number | null) => Promise<Slice<T>>) {}
+  constructor(
+    private ask: (cursor: number | null) => Promise<Slice<T>>,
+    private readonly key: (item: T) => string | number,
+  ) {}
 
   /** From the start again, with another question perhaps. What was shown stays until the answer is there. */
   restart(ask: (cursor: number | null) => Promise<Slice<T>> = this.ask): Promise<void> {
@@ -24,9 +27,11 @@ export class Pages<T> {
     if (this.next !== null && !this.busy.value) await this.load(this.next);
   }
 
-  /** Put a changed item in the place of the old one. */
-  replace(item: T, same: (one: T) => boolean): void {
-    this.items.value = this.items.value.map((one) => (same(one) ? item : one));
+  /** Put a changed item in the place of the old one, or a new one in front. */
+  put(item: T): void {
+    const items = this.items.value;
+    const known = items.some((one) => this.key(one) === this.key(item));
+    this.items.value = known ? items.map((one) => (this.key(one) === this.key(item) ? item : one)) : [item, ...items];
   }
 
   private async load(cursor: number | null): Promise<void> {
@@ -36,7 +41,7 @@ export class Pages<T> {
       const slice = await this.ask(cursor);
       if (question !== this.question) return; // asked anew meanwhile
       batch(() => {
-        this.items.value = cursor === null ? slice.items : [...this.items.value, ...slice.items];
+        this.items.value = cursor === null ? slice.items : this.joined(slice.items);
         this.next = slice.next;
         this.more.value = slice.next !== null;
         this.problem.value = null;
@@ -45,5 +50,11 @@ export class Pages<T> {
       if (question === this.question) this.problem.value = error instanceof Error ? error.message : String(error);
     }
     if (question === this.question) this.busy.value = false;
+  }
+
+  /** What is shown, and what has come; an item that was put in front comes once more with its page. */
+  private joined(fresh: T[]): T[] {
+    const shown = new Set(this.items.value.map(this.key));
+    return [...this.items.value, ...fresh.filter((item) => !shown.has(this.key(item)))];
   }
 }

@@ -113,7 +113,7 @@ describe("a list in pages", () => {
     const questions: { cursor: number | null; answer: (slice: Slice<string>) => void; refuse: (text: string) => void }[] = [];
     const ask = (cursor: number | null): Promise<Slice<string>> =>
       new Promise((answer, refuse) => questions.push({ cursor, answer, refuse: (text) => refuse(new Error(text)) }));
-    return { questions, pages: new Pages(ask), ask };
+    return { questions, pages: new Pages(ask, (item) => item.toLowerCase()), ask };
   }
 
   it("grows page by page", async () => {
@@ -163,12 +163,25 @@ describe("a list in pages", () => {
     expect(pages.items.value).toEqual(["a", "b"]);
   });
 
+  it("shows a new item in front, and not once more with its own page", async () => {
+    const { questions, pages } = asked();
+    const first = pages.restart();
+    questions[0]?.answer({ items: ["a"], next: 1 });
+    await first;
+    pages.put("c");
+    expect(pages.items.value).toEqual(["c", "a"]);
+    const second = pages.loadMore();
+    questions[1]?.answer({ items: ["b", "c"], next: null });
+    await second;
+    expect(pages.items.value).toEqual(["c", "a", "b"]);
+  });
+
   it("shows a changed item in its place", async () => {
     const { questions, pages } = asked();
     const first = pages.restart();
     questions[0]?.answer({ items: ["a", "b"], next: null });
     await first;
-    pages.replace("B", (one) => one === "b");
+    pages.put("B");
     expect(pages.items.value).toEqual(["a", "B"]);
   });
 });

@@ -11,7 +11,10 @@ import { More } from "./people";
 import { Cell, Table } from "./table";
 
 export function Audit({ page }: { page: Page }) {
-  const entries = useMemo(() => new Pages<AuditEntry>((before) => page.rest.audit(before, "", "")), []);
+  const entries = useMemo(
+    () => new Pages<AuditEntry>((before) => page.rest.audit(before, "", ""), ({ number }) => number),
+    [],
+  );
   const pause = useMemo(() => new Pause(), []);
   const action = useRef<HTMLInputElement>(null);
   const user = useRef<HTMLInputElement>(null);

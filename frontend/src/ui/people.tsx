@@ -11,7 +11,7 @@ import { AddPerson, EditPerson } from "./person";
 import { Cell, Table } from "./table";
 
 export function People({ page, me, tiers }: { page: Page; me: Me; tiers: string[] }) {
-  const people = useMemo(() => new Pages<User>((after) => page.rest.users(after, "")), []);
+  const people = useMemo(() => new Pages<User>((after) => page.rest.users(after, ""), ({ id }) => id), []);
   const pause = useMemo(() => new Pause(), []);
   const [editing, setEditing] = useState<User | null>(null);
   const [adding, setAdding] = useState(false);
@@ -44,7 +44,9 @@ export function People({ page, me, tiers }: { page: Page; me: Me; tiers: string[
         </Table>
       )}
       <More pages={people} />
-      {adding && <AddPerson page={page} tiers={tiers} done={() => setAdding(false)} added={() => void people.restart()} />}
+      {adding && (
+        <AddPerson page={page} tiers={tiers} done={() => setAdding(false)} added={(person) => people.put(person)} />
+      )}
       {editing && (
         <EditPerson
           page={page}
@@ -52,7 +54,7 @@ export function People({ page, me, tiers }: { page: Page; me: Me; tiers: string[
           person={editing}
           tiers={tiers}
           done={() => setEditing(null)}
-          changed={(person) => people.replace(person, ({ id }) => id === person.id)}
+          changed={(person) => people.put(person)}
           deleted={() => void people.restart()}
         />
       )}

@@ -16,7 +16,7 @@ interface AddProps {
   page: Page;
   tiers: string[];
   done: () => void;
-  added: () => void;
+  added: (person: User) => void;
 }
 
 export function AddPerson({ page, tiers, done, added }: AddProps) {
@@ -27,14 +27,14 @@ export function AddPerson({ page, tiers, done, added }: AddProps) {
   const [role, setRole] = useState<Role>("user");
   const [tier, setTier] = useState("");
   const create = async (): Promise<void> => {
-    await page.rest.createUser({
+    const person = await page.rest.createUser({
       username: name.current?.value.trim() ?? "",
       role,
       ...(email.current?.value ? { email: email.current.value.trim() } : {}),
       ...(password.current?.value ? { password: password.current.value } : {}),
       ...(tier ? { tier } : {}),
     });
-    added();
+    added(person);
   };
   return (
     <Modal title="Add a person" accept="Add" onClose={done} onAccept={create}>
