@@ -49,7 +49,7 @@ HKDF_OF_JWT = "998a6d1921e6ed0f08c8c1223b084740031b17b733d357cef87b675df49bf3d5"
 
 
 def test_servers_that_start_together_get_the_same_secret(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", STARTING, tmp_path]
+    command = [sys.executable, "-c", STARTING, str(tmp_path)]
     started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(4)]
     for process in started:
         assert process.stdin is not None

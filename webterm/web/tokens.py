@@ -156,6 +156,7 @@ ROWS: Sequence[Row] = (
         handler=refresh,
         access=None,
         origin="own",
+        asks=False,  # the access token that may come along has run out, as a rule
         limit="auth",
         body=Refresh,
         answer=TokenPair,
