@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.web.asking import asked
 from tests.web.conftest import Running, browser
 from tests.web.proofs import PASSWORD, make_person
-from tests.web.test_auth import asked
 
 AUDIT = "/api/v1/audit"
 

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.web.asking import AUTH, PASSWORD, asked
 from tests.web.conftest import Running, browser, started
-from tests.web.test_auth import AUTH, PASSWORD, asked
 from webterm.settings_accounts import Accounts
 
 INVITATIONS = "/api/v1/invitations"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import aiohttp
 
+from tests.web.asking import asked
 from tests.web.conftest import Running
-from tests.web.test_auth import asked
 
 
 async def test_whoever_is_signed_in_sees_the_numbers(running: Running, owner: aiohttp.ClientSession) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.web.asking import AUTH, OPEN, PASSWORD, asked, registered, status_of_me
 from tests.web.conftest import Running, browser, started
-from tests.web.test_auth import AUTH, OPEN, PASSWORD, asked, registered, status_of_me
 
 USERS = "/api/v1/users"
 
