@@ -79,6 +79,7 @@ def _log(settings: Settings) -> None:
     level = settings.server.log_level.upper()
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel("WARNING")  # each start would begin with a page of its news
+    logging.getLogger("aiosqlite").setLevel("INFO")  # below, it tells what is written into the database
 
 
 @contextlib.contextmanager
