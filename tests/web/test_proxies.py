@@ -58,6 +58,19 @@ def test_without_proxies_only_the_peer_counts() -> None:
     assert not Proxies([]).trusts("127.0.0.1")
 
 
+def test_a_proxy_that_nobody_named_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise all of its visitors share one number of calls, and nobody knows why."""
+    proxies = Proxies(["10.0.0.0/8"])
+    proxies.client("127.0.0.1", [])
+    proxies.client("8.8.8.8", ["203.0.113.9"])  # anybody out there can send it
+    proxies.client("10.0.0.1", ["203.0.113.9"])
+    assert not caplog.records
+    for _ in range(2):
+        assert proxies.client("127.0.0.1", ["203.0.113.9"]) == "127.0.0.1"
+    [record] = caplog.records
+    assert record.getMessage().startswith("127.0.0.1 sends X-Forwarded-For and is not in server.trusted_proxies")
+
+
 @given(st.lists(st.text(max_size=60), max_size=4))
 def test_no_header_is_too_strange(forwarded: list[str]) -> None:
     assert PROXIES.client("203.0.113.9", forwarded) == "203.0.113.9"

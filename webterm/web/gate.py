@@ -26,6 +26,11 @@ from webterm.web.visitors import find, is_upgrade
 log = logging.getLogger("webterm.web")
 access_log = logging.getLogger("webterm.access")
 
+BEGUN = web.RequestKey("webterm_begun", int)
+"""The status of an answer that has begun."""
+GONE = 499
+"""What others log, too, where the peer did not wait for its answer."""
+
 
 def guarded(row: Row) -> Handler:
     """The row's handler behind the whole chain."""
@@ -38,6 +43,7 @@ def guarded(row: Row) -> Handler:
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """The last hand on every answer of ours, the WebSocket handshake included (a signal of aiohttp)."""
     if REQUEST_ID in request:
+        request[BEGUN] = response.status
         response.headers.update(site(request).headers)
         response.headers.update(site(request).cors.headers(request))
         if STANDING in request:
@@ -46,14 +52,22 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
 
 
 async def _logged(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
-    # The row's path and not the request's: ids, names and above all query strings stay out of the log.
     request[REQUEST_ID] = secrets.token_hex(8)
-    request[ASKED] = started = time.monotonic()
-    response = await handler(request)
-    spent = time.monotonic() - started
-    site(request).metrics.answered(row, request.method, response.status, spent)
-    access_log.info("%s %s %s %d %.1f ms", request[REQUEST_ID], request.method, row.path, response.status, spent * 1000)
+    request[ASKED] = time.monotonic()
+    try:
+        response = await handler(request)
+    except BaseException:  # the peer has gone, perhaps from a WebSocket that had been answered long before
+        _note(row, request, request.get(BEGUN, GONE))
+        raise
+    _note(row, request, response.status)
     return response
+
+
+def _note(row: Row, request: web.Request, status: int) -> None:
+    # The row's path and not the request's: ids, names and above all query strings stay out of the log.
+    spent = time.monotonic() - request[ASKED]
+    site(request).metrics.answered(row, request.method, status, spent)
+    access_log.info("%s %s %s %d %.1f ms", request[REQUEST_ID], request.method, row.path, status, spent * 1000)
 
 
 async def _answered(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:

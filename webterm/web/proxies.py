@@ -8,6 +8,7 @@ matter of the settings (`webterm.web.hosts`).
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ IPV6_SITE = 64
 """Bits of an IPv6 address that name a site; the rest a single machine may choose as it likes (RFC 4291, 2.5.4)."""
 UNKNOWN = "unknown"
 """The address of a peer that has none, as on a unix socket."""
+
+log = logging.getLogger("webterm.web")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 ENTRY = re.compile(r"\[(?P<v6>[0-9A-Fa-f:.]+)\](:[0-9]{1,5})?|(?P<v4>[0-9.]+):[0-9]{1,5}|(?P<bare>[0-9A-Fa-f:.]+)")
@@ -25,6 +28,7 @@ class Proxies:
 
     def __init__(self, networks: Sequence[str]) -> None:
         self._networks = [ipaddress.ip_network(network) for network in networks]
+        self._warned = False
 
     def trusts(self, peer: str | None) -> bool:
         """Whether a peer is one of them."""
@@ -41,6 +45,13 @@ class Proxies:
         client = read(peer or "")
         if client is None:
             return UNKNOWN
+        if forwarded and not self._warned and client.is_private and not self._knows(client):
+            self._warned = True
+            log.warning(
+                "%s sends X-Forwarded-For and is not in server.trusted_proxies: if it is a reverse proxy, all who come"
+                " through it count as one address",
+                client,
+            )
         entries = [entry.strip() for value in forwarded for entry in value.split(",")]
         while entries and self._knows(client):
             earlier = _read_entry(entries.pop())
