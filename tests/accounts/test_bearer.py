@@ -311,6 +311,20 @@ async def test_a_refresh_token_runs_out(proofs: Proofs, pair: TokenPair, clock: 
         await proofs.bearer.refresh(fresh.refresh, HOME)
 
 
+@ON_BOTH_ENGINES
+async def test_used_refresh_tokens_are_remembered_while_they_could_be_good(
+    town: Town, proofs: Proofs, pair: TokenPair, clock: Clock
+) -> None:
+    half = await proofs.bearer.refresh(pair.refresh, HOME)
+    clock.now += REFRESH_DAYS / 2
+    fresh = await proofs.bearer.refresh(half.refresh, HOME)
+    clock.now += REFRESH_DAYS / 2 + 1
+    await proofs.bearer.refresh(fresh.refresh, HOME)
+    async with town.store.reading() as conn:
+        kept = [await refreshes.by_hash(conn, hash_of(each.refresh)) is not None for each in (pair, half, fresh)]
+    assert kept == [False, True, True]
+
+
 async def test_using_an_access_token_does_not_make_its_login_last(proofs: Proofs, ann: User, pair: TokenPair) -> None:
     [before] = await proofs.logins.of_user(ann.id)
     await proofs.logins.touch(before, CAFE)

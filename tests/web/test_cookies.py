@@ -14,8 +14,9 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from tests.web.conftest import Running, browser, started
-from tests.web.neighbours import browser_of, own_login_of, settled
+from tests.web.neighbours import COMMAND, browser_of, own_login_of, settled
 from tests.web.proofs import call
+from webterm.accounts.logins import MOST
 from webterm.web.cookies import MOST_TRIED, USER
 
 LOGIN = "/api/v1/auth/login"
@@ -73,6 +74,24 @@ async def test_with_two_good_cookies_nobody_is_signed_in(running: Running, ann: 
     """A sister domain, or somebody on the line, has planted the cookie of an account of theirs."""
     for cookies in (f"{ann}; {mallory}", f"{mallory}; {ann}"):
         assert await who_is(running, cookies) is None
+
+
+async def test_signing_in_gets_rid_of_planted_cookies(running: Running, ann: str, mallory: str) -> None:
+    body = {"token": await running.link()}
+    fresh = await set_cookie(running, "POST", LINK, f"{ann}; {mallory}", body)
+    assert await who_is(running, f"{mallory}; {fresh.key}={fresh.value}; {ann}") not in (None, "ann", "mallory")
+
+
+async def test_a_browser_whose_login_makes_room_for_its_own_next_one(running: Running) -> None:
+    ours = own_login_of(running)
+    first = await set_cookie(running, "POST", LINK, "", {"token": await running.link()})
+    owner = await ours.people.ensure_owner(COMMAND)
+    for _ in range(MOST - 1):
+        await browser_of(running, owner)
+    cookies = f"{first.key}={first.value}"
+    fresh = await set_cookie(running, "POST", LINK, cookies, {"token": await running.link()})
+    assert await who_is(running, cookies) is None
+    assert await who_is(running, f"{fresh.key}={fresh.value}") == owner.username
 
 
 async def test_many_cookies_are_not_looked_at(running: Running, ann: str) -> None:

@@ -149,6 +149,7 @@ class Bearer:
             await self._end_family(conn, user, login, address, now)
             return None
         await logins.touch(conn, login.id, now, now + self._refresh_lasts, address)
+        await refreshes.forget(conn, login.id, now - self._refresh_lasts)  # they would have run out by now, used or not
         return self._pair(user, login.id, await self._add_refresh(conn, login.id))
 
     async def _end_family(self, conn: Connection, user: User, login: Login, address: str, now: float) -> None:

@@ -1,10 +1,10 @@
-"""Refresh tokens. Used ones stay as long as their login, so that a second use is seen."""
+"""Refresh tokens. Used ones stay for a while, so that a second use is seen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from webterm.ids import LoginId
 from webterm.store import tables
@@ -30,6 +30,12 @@ async def by_hash(conn: Connection, hash: str) -> Refresh | None:  # noqa: A002
     """A token, also a used one."""
     row = (await conn.execute(select(tables.refreshes).where(tables.refreshes.c.hash == hash))).one_or_none()
     return None if row is None else Refresh(**row._mapping)
+
+
+async def forget(conn: Connection, login: LoginId, before: float) -> None:
+    """Remove the tokens of a login that were used before that time."""
+    columns = tables.refreshes.c
+    await conn.execute(delete(tables.refreshes).where(columns.login == login, columns.used < before))
 
 
 async def use(conn: Connection, hash: str, now: float) -> bool:  # noqa: A002

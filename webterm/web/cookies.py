@@ -10,6 +10,7 @@ whatever does change something is refused unless ``Origin`` names one of our own
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from webterm.access import Source
 from webterm.accounts.credentials import Credentials, Proven
 from webterm.accounts.logins import Logins
 from webterm.accounts.people import User
+from webterm.errors import NoSuchLogin
 from webterm.ids import LoginId
 
 USER = "user"
@@ -71,26 +73,22 @@ class LoginStorage(AbstractStorage):
         Somebody who can set cookies for our host, from a sister domain or without TLS, can plant one beside ours. One
         that is worth nothing is passed over; with two good ones nobody can tell whose this browser is, and nobody is.
         """
-        tokens = self._tokens(request)
-        if len(tokens) > MOST_TRIED:
-            return None
-        found = [await self._credentials.by_cookie(token, self._address_of(request)) for token in tokens]
-        good = [proven for proven in found if proven is not None]
+        good = await self._good(request)
         return good[0] if len(good) == 1 else None
 
     async def sign_in(self, request: web.Request, response: web.StreamResponse, user: User) -> None:
         """Sign this browser in, always under a fresh token: one that was planted in it before gains nothing.
 
-        The login that it had before ends, since nobody could end it once its cookie is replaced. ``user`` is the
-        person as when the proof of identity was checked; raises `webterm.errors.NotSignedIn` when that has changed.
+        What it brought along ends: nobody could end the login of a cookie that is replaced, and a planted one would
+        stand beside the new one. ``user`` is the person as when the proof of identity was checked; raises
+        `webterm.errors.NotSignedIn` when that has changed.
         """
-        old = await self.proven(request)
+        before = await self._good(request)
         session = await self.new_session()
         session[USER] = user
         await self.save_session(request, response, session)
-        if old is not None:
-            by = Source(user=old.actor.id, name=old.actor.name, address=self._address_of(request))
-            await self._logins.end(LoginId(old.proof), by)
+        for old in before:
+            await self._end(old, request)
 
     async def sign_out(self, request: web.Request, response: web.StreamResponse) -> None:
         """Sign this browser out: its login ends, and the cookie goes."""
@@ -107,17 +105,13 @@ class LoginStorage(AbstractStorage):
 
     async def save_session(self, request: web.Request, response: web.StreamResponse, session: Session) -> None:
         """Sign in when the session is new, sign out when it is empty."""
-        address = self._address_of(request)
         if session.empty:
             if isinstance(session.identity, Proven):
-                who = session.identity
-                await self._logins.end(
-                    LoginId(who.proof), Source(user=who.actor.id, name=who.actor.name, address=address)
-                )
+                await self._end(session.identity, request)
             self.drop(response)
         elif session.new:
             user: User = session[USER]
-            by = Source(user=user.id, name=user.username, address=address)
+            by = Source(user=user.id, name=user.username, address=self._address_of(request))
             token, _ = await self._logins.add_browser(user, by, request.headers.get("User-Agent", ""))
             self.save_cookie(response, token, max_age=COOKIE_LIFETIME)
 
@@ -127,6 +121,18 @@ class LoginStorage(AbstractStorage):
         secure = bool(self.cookie_params["secure"])
         path = self.cookie_params["path"]
         response.del_cookie(self.cookie_name, path=path, secure=secure, httponly=True, samesite="Lax")
+
+    async def _end(self, proven: Proven, request: web.Request) -> None:
+        by = Source(user=proven.actor.id, name=proven.actor.name, address=self._address_of(request))
+        with contextlib.suppress(NoSuchLogin):  # it has just made room for a new one, or ended elsewhere
+            await self._logins.end(LoginId(proven.proof), by)
+
+    async def _good(self, request: web.Request) -> list[Proven]:
+        tokens = self._tokens(request)
+        if len(tokens) > MOST_TRIED:
+            return []
+        found = [await self._credentials.by_cookie(token, self._address_of(request)) for token in tokens]
+        return [proven for proven in found if proven is not None]
 
     def _tokens(self, request: web.Request) -> list[str]:
         """The different values of the cookies with our name: a browser may send several (RFC 6265, section 5.4)."""
