@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jwt
@@ -21,6 +22,7 @@ from webterm.accounts.logins import DAY
 from webterm.errors import NotSignedIn
 from webterm.settings_accounts import Accounts
 from webterm.store import refreshes
+from webterm.store.engine import Store
 from webterm.store.users import User
 
 MINUTES = Accounts().access_minutes * 60
@@ -301,6 +303,23 @@ async def test_of_those_who_refresh_at_the_same_time_one_wins_and_nobody_keeps_i
     assert len([result for result in results if isinstance(result, NotSignedIn)]) == 7
     assert not await holds(proofs, won[0].access)
     assert await proofs.logins.of_user(ann.id) == []
+
+
+@ON_BOTH_ENGINES
+async def test_two_servers_are_asked_at_the_same_time(
+    town: Town, proofs: Proofs, pair: TokenPair, clock: Clock, url: str
+) -> None:
+    other = Store(url)
+    await other.open()
+    try:
+        there = proofs_on(replace(town, store=other), clock)
+        attempts = (each.bearer.refresh(pair.refresh, HOME) for each in (proofs, there) * 3)
+        results = await asyncio.gather(*attempts, return_exceptions=True)
+        assert len([result for result in results if isinstance(result, TokenPair)]) == 1
+        assert len([result for result in results if isinstance(result, NotSignedIn)]) == 5
+        assert not await holds(there, pair.access)
+    finally:
+        await other.aclose()
 
 
 async def test_a_refresh_token_runs_out(proofs: Proofs, pair: TokenPair, clock: Clock) -> None:

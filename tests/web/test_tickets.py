@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
-from tests.web.conftest import Running
+from tests.web.conftest import Running, started
 from tests.web.neighbours import browser_of, program_of, settled
 from tests.web.proofs import Proof, call, personal_token, ticket
-from webterm.access import Scope
+from webterm.access import EVERYDAY, Actor, Scope
 from webterm.accounts.people import User
+from webterm.app import sign_out
+from webterm.ids import UserId
 
 TICKETS = "/api/v1/auth/tickets"
 
@@ -91,6 +95,20 @@ async def test_a_ticket_ends_with_the_login_it_was_made_from(running: Running, a
     good = await ticket(running, ann)
     assert (await call(running, "POST", "/api/v1/auth/logout", ann))[0] == 204
     assert (await opened(running, good))[0] == 401
+
+
+async def test_tickets_of_people_whom_a_host_application_knows(directory: Path) -> None:
+    async def host(request: web.Request) -> Actor | None:
+        return Actor(id=UserId("7"), name="Ann") if request.headers.get("X-Host") == "ann" else None
+
+    async with started(directory, actor=host) as running:
+        ann = Proof({"X-Host": "ann", "Origin": running.origin}, EVERYDAY)
+        assert (await call(running, "POST", TICKETS))[0] == 401
+        used, late = await ticket(running, ann), await ticket(running, ann)
+        status, (ready, _) = await opened(running, used)
+        assert (status, ready["user"]) == (101, {"id": "7", "name": "Ann"})
+        await sign_out(running.app, UserId("7"))
+        assert (await opened(running, late))[0] == 401
 
 
 async def test_the_socket_of_a_ticket_closes_with_the_login(running: Running, ann: Proof) -> None:
