@@ -1,5 +1,7 @@
 /** The way to the server's REST interface: JSON there and back, refusals as errors with a code. */
 
+import type { Routes } from "./api.gen";
+
 /** What the server, or the network, refused. `message` is a sentence for people, `code` a word for programs. */
 export class Refusal extends Error {
   constructor(
@@ -15,18 +17,23 @@ export class Refusal extends Error {
 }
 
 export type Query = Record<string, string | number | null | undefined>;
-type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-interface Call {
+/** `METHOD /path` of one route. */
+export type Route = keyof Routes;
+type Names<Path> = Path extends `${string}{${infer Name}}${infer Rest}` ? Name | Names<Rest> : never;
+
+interface Call<R extends Route> {
+  /** What stands in the path, by its name there. */
+  names?: Record<Names<R>, string>;
   query?: Query;
-  body?: object;
+  body?: Routes[R]["body"];
   /** For calls that nobody has to be signed in for: there, a 401 says that the proof was wrong. */
   open?: boolean;
 }
 
-/** `api/v1/…` beside the page, wherever the page is. */
+/** A path of the server, which begins with a slash, beside the page, wherever the page is. */
 export function address(path: string, query: Query = {}): URL {
-  const url = new URL(`api/v1/${path}`, new URL(".", document.baseURI));
+  const url = new URL(`.${path}`, new URL(".", document.baseURI));
   for (const [name, value] of Object.entries(query)) {
     if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
   }
@@ -37,29 +44,10 @@ export class Api {
   /** `signedOut` is called when it turns out that nobody is signed in here any more. */
   constructor(private readonly signedOut: () => void) {}
 
-  get<T>(path: string, call: Call = {}): Promise<T> {
-    return this.ask("GET", path, call);
-  }
-
-  post<T = void>(path: string, body: object = {}, call: Call = {}): Promise<T> {
-    return this.ask("POST", path, { ...call, body });
-  }
-
-  put<T = void>(path: string, body: object): Promise<T> {
-    return this.ask("PUT", path, { body });
-  }
-
-  patch<T = void>(path: string, body: object): Promise<T> {
-    return this.ask("PATCH", path, { body });
-  }
-
-  delete(path: string): Promise<void> {
-    return this.ask("DELETE", path, {});
-  }
-
-  private async ask<T>(method: Method, path: string, call: Call): Promise<T> {
-    const response = await send(method, path, call);
-    if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+  /** Throws `Refusal`. */
+  async ask<R extends Route>(route: R, call: Call<R> = {}): Promise<Routes[R]["answer"]> {
+    const response = await send(route, call);
+    if (response.ok) return (response.status === 204 ? null : await response.json()) as Routes[R]["answer"];
     // A 401 may also be about a password in the body, so it is confirmed before everything is put away.
     if (response.status === 401 && !call.open && (await nobodyHere())) this.signedOut();
     throw await refusal(response);
@@ -67,11 +55,15 @@ export class Api {
 }
 
 async function nobodyHere(): Promise<boolean> {
-  const response = await send("GET", "auth/me", {}).catch(() => null);
+  const response = await send("GET /api/v1/auth/me", {}).catch(() => null);
   return response?.status === 401;
 }
 
-async function send(method: Method, path: string, { query, body }: Call): Promise<Response> {
+async function send<R extends Route>(route: R, { names, query, body }: Call<R>): Promise<Response> {
+  const [method, template] = route.split(" ") as [string, string];
+  const path = template.replace(/\{(\w+)\}/g, (_, name: string) =>
+    encodeURIComponent((names as Record<string, string> | undefined)?.[name] ?? ""),
+  );
   const init: RequestInit = { method, cache: "no-store", credentials: "same-origin" };
   if (body) {
     init.body = JSON.stringify(body);

@@ -50,6 +50,8 @@ export class Page {
     const choice = this.preferences.theme.value;
     return choice === "system" ? this.systemDark.value : choice === "dark";
   });
+  /** Whether people sign in at a host application, and hence out there, too. */
+  readonly hosted = signal(false);
   /** Whether a panel lies over the terminals. */
   readonly covered = computed(() => this.me.value !== null && this.panels.open.value !== null);
   private stage: HTMLElement | null = null;
@@ -174,7 +176,9 @@ export class Page {
   async learn(): Promise<void> {
     try {
       const me = await this.rest.me();
-      if (me.id === this.user.value?.id) this.me.value = me.alias > 0 ? me : null;
+      if (me.id !== this.user.value?.id) return;
+      this.hosted.value = me.alias === 0;
+      this.me.value = this.hosted.value ? null : me;
     } catch {
       // A connection that is no longer good ends by itself; all else is as good as not knowing.
     }

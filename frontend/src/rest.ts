@@ -1,29 +1,31 @@
-/** The calls that the page makes, and what they answer with. Times are seconds since 1970. */
+/** The calls that the page makes. Times are seconds since 1970. */
 
 import type { Api } from "./api";
 import type {
-  Account as User,
-  AccountChange as UserChange,
+  Account,
+  AccountChange,
   CreatedInvitation,
   CreatedToken,
   Device,
-  Entry as AuditEntry,
+  Entry,
   Invitation,
-  LinkedIdentity as Identity,
-  Location,
+  LinkedIdentity,
   Me,
-  NewAccount as NewUser,
+  NewAccount,
   NewInvitation,
+  NewToken,
   Options,
-  PersonalToken as Token,
+  PersonalToken,
   Registration,
-  TierNumbers as Tier,
+  TierNumbers,
 } from "./api.gen";
 
-export type { AuditEntry, Device, Identity, Invitation, Me, NewUser, Options, Tier, Token, User, UserChange };
-export type Role = User["role"];
-export type Scope = Me["scopes"][number];
+export type { Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
+export type Role = Account["role"];
+/** What a personal access token can be good for. */
+export type TokenScope = NewToken["scopes"][number];
 
+/** Some of a long list, and the cursor of the next ones. */
 export interface Slice<T> {
   items: T[];
   next: number | null;
@@ -35,110 +37,112 @@ export class Rest {
   // Coming and going.
 
   options(): Promise<Options> {
-    return this.api.get("auth/options", { open: true });
+    return this.api.ask("GET /api/v1/auth/options", { open: true });
   }
 
-  signIn(name: string, password: string): Promise<User> {
-    return this.api.post("auth/login", { name, password }, { open: true });
+  signIn(name: string, password: string): Promise<Account> {
+    return this.api.ask("POST /api/v1/auth/login", { body: { name, password }, open: true });
   }
 
-  signInByLink(token: string): Promise<User> {
-    return this.api.post("auth/link", { token }, { open: true });
+  signInByLink(token: string): Promise<Account> {
+    return this.api.ask("POST /api/v1/auth/link", { body: { token }, open: true });
   }
 
-  register(person: Registration): Promise<User> {
-    return this.api.post("auth/register", person, { open: true });
+  register(body: Registration): Promise<Account> {
+    return this.api.ask("POST /api/v1/auth/register", { body, open: true });
   }
 
-  signOut(): Promise<void> {
-    return this.api.post("auth/logout");
+  signOut(): Promise<null> {
+    return this.api.ask("POST /api/v1/auth/logout");
   }
 
   // One's own account.
 
   /** Who is signed in. A 401 puts nothing away: this is how one finds out. */
   me(): Promise<Me> {
-    return this.api.get("auth/me", { open: true });
+    return this.api.ask("GET /api/v1/auth/me", { open: true });
   }
 
-  setPassword(current: string | undefined, fresh: string): Promise<void> {
-    return this.api.put("auth/password", current === undefined ? { new: fresh } : { current, new: fresh });
+  /** `current` is undefined where there is no password yet. */
+  setPassword(current: string | undefined, fresh: string): Promise<null> {
+    return this.api.ask("PUT /api/v1/auth/password", { body: { current, new: fresh } });
   }
 
   devices(): Promise<Device[]> {
-    return this.api.get("auth/devices");
+    return this.api.ask("GET /api/v1/auth/devices");
   }
 
-  signOutDevice(id: string): Promise<void> {
-    return this.api.delete(`auth/devices/${encodeURIComponent(id)}`);
+  signOutDevice(device: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/auth/devices/{device}", { names: { device } });
   }
 
   /** This one too. */
-  signOutEverywhere(): Promise<void> {
-    return this.api.delete("auth/devices");
+  signOutEverywhere(): Promise<null> {
+    return this.api.ask("DELETE /api/v1/auth/devices");
   }
 
-  tokens(): Promise<Token[]> {
-    return this.api.get("auth/tokens");
+  tokens(): Promise<PersonalToken[]> {
+    return this.api.ask("GET /api/v1/auth/tokens");
   }
 
-  /** The answer is the only time that the token itself is told. */
-  createToken(name: string, scopes: Scope[], days: number | null): Promise<CreatedToken> {
-    return this.api.post("auth/tokens", { name, scopes, ...(days === null ? {} : { expires_in_days: days }) });
+  /** The answer is the only time that the token itself is told. `days` null: until it is revoked. */
+  createToken(name: string, scopes: TokenScope[], days: number | null): Promise<CreatedToken> {
+    return this.api.ask("POST /api/v1/auth/tokens", { body: { name, scopes, expires_in_days: days } });
   }
 
-  revokeToken(id: string): Promise<void> {
-    return this.api.delete(`auth/tokens/${encodeURIComponent(id)}`);
+  revokeToken(token: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/auth/tokens/{token}", { names: { token } });
   }
 
-  identities(): Promise<Identity[]> {
-    return this.api.get("auth/identities");
+  identities(): Promise<LinkedIdentity[]> {
+    return this.api.ask("GET /api/v1/auth/identities");
   }
 
-  /** Where to go on, at the provider. */
-  linkIdentity(provider: string): Promise<Location> {
-    return this.api.post(`auth/oidc/${encodeURIComponent(provider)}/link?next=./%23account`);
+  /** Where to go on, at the provider; the way back leads to the account. */
+  async linkIdentity(provider: string): Promise<string> {
+    const call = { names: { provider }, query: { next: "./#account" } };
+    return (await this.api.ask("POST /api/v1/auth/oidc/{provider}/link", call)).location;
   }
 
-  unlinkIdentity(provider: string): Promise<void> {
-    return this.api.delete(`auth/identities/${encodeURIComponent(provider)}`);
+  unlinkIdentity(provider: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/auth/identities/{provider}", { names: { provider } });
   }
 
   // Everybody's.
 
-  users(after: number | null, search: string): Promise<Slice<User>> {
-    return this.api.get("users", { query: { after, search } });
+  users(after: number | null, search: string): Promise<Slice<Account>> {
+    return this.api.ask("GET /api/v1/users", { query: { after, search } });
   }
 
-  createUser(person: NewUser): Promise<User> {
-    return this.api.post("users", person);
+  createUser(body: NewAccount): Promise<Account> {
+    return this.api.ask("POST /api/v1/users", { body });
   }
 
-  changeUser(id: string, change: UserChange): Promise<User> {
-    return this.api.patch(`users/${encodeURIComponent(id)}`, change);
+  changeUser(user: string, body: AccountChange): Promise<Account> {
+    return this.api.ask("PATCH /api/v1/users/{user}", { names: { user }, body });
   }
 
-  deleteUser(id: string): Promise<void> {
-    return this.api.delete(`users/${encodeURIComponent(id)}`);
+  deleteUser(user: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/users/{user}", { names: { user } });
   }
 
   invitations(): Promise<Invitation[]> {
-    return this.api.get("invitations");
+    return this.api.ask("GET /api/v1/invitations");
   }
 
-  invite(invitation: NewInvitation): Promise<CreatedInvitation> {
-    return this.api.post("invitations", invitation);
+  invite(body: NewInvitation): Promise<CreatedInvitation> {
+    return this.api.ask("POST /api/v1/invitations", { body });
   }
 
-  revokeInvitation(id: string): Promise<void> {
-    return this.api.delete(`invitations/${encodeURIComponent(id)}`);
+  revokeInvitation(invitation: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/invitations/{invitation}", { names: { invitation } });
   }
 
-  audit(before: number | null, action: string, user: string): Promise<Slice<AuditEntry>> {
-    return this.api.get("audit", { query: { before, action, user } });
+  audit(before: number | null, action: string, user: string): Promise<Slice<Entry>> {
+    return this.api.ask("GET /api/v1/audit", { query: { before, action, user } });
   }
 
-  tiers(): Promise<Tier[]> {
-    return this.api.get("tiers");
+  tiers(): Promise<TierNumbers[]> {
+    return this.api.ask("GET /api/v1/tiers");
   }
 }

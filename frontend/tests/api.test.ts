@@ -24,11 +24,11 @@ async function refusalOf(call: Promise<unknown>): Promise<Refusal> {
 
 describe("addresses", () => {
   it("are beside the page, whatever its prefix", () => {
-    expect(address("auth/me").pathname).toBe("/some/prefix/api/v1/auth/me");
+    expect(address("/api/v1/auth/me").pathname).toBe("/some/prefix/api/v1/auth/me");
   });
 
   it("carry what is asked for, and nothing else", () => {
-    expect(address("users", { after: 0, search: "a&b=c", limit: null, action: "", user: undefined }).search).toBe(
+    expect(address("/api/v1/users", { after: 0, search: "a&b=c", limit: null, action: "", user: undefined }).search).toBe(
       "?after=0&search=a%26b%3Dc",
     );
   });
@@ -37,15 +37,15 @@ describe("addresses", () => {
 describe("calls", () => {
   it("send JSON and give back JSON", async () => {
     server.answer = (_, response) => reply(response, 201, { id: "7" });
-    expect(await api.post("things", { name: "x" })).toEqual({ id: "7" });
+    expect(await api.ask("POST /api/v1/users", { body: { username: "x" } })).toEqual({ id: "7" });
     expect(server.calls).toEqual([
-      { method: "POST", url: "/some/prefix/api/v1/things", type: "application/json", body: { name: "x" } },
+      { method: "POST", url: "/some/prefix/api/v1/users", type: "application/json", body: { username: "x" } },
     ]);
   });
 
   it("take an empty answer", async () => {
     server.answer = (_, response) => reply(response, 204);
-    expect(await api.delete("things/7")).toBeUndefined();
+    expect(await api.ask("DELETE /api/v1/users/{user}", { names: { user: "7" } })).toBeNull();
     expect(server.calls[0]).toMatchObject({ method: "DELETE", body: undefined, type: undefined });
   });
 
@@ -59,7 +59,7 @@ describe("calls", () => {
 describe("a refusal", () => {
   it("has the server's code and sentence", async () => {
     server.answer = (_, response) => problem(response, 409, "name_taken", "somebody else has this name");
-    const refusal = await refusalOf(api.post("users", {}));
+    const refusal = await refusalOf(api.ask("POST /api/v1/users"));
     expect(refusal).toMatchObject({ status: 409, code: "name_taken", retryAfter: null });
     expect(refusal.message).toBe("Somebody else has this name.");
     expect(signedOut).toBe(0);
@@ -67,20 +67,20 @@ describe("a refusal", () => {
 
   it("says how long to wait, in seconds", async () => {
     server.answer = (_, response) => reply(response, 429, { code: "rate_limited", detail: "slowly" }, { "Retry-After": "17" });
-    expect((await refusalOf(api.get("x"))).retryAfter).toBe(17);
+    expect((await refusalOf(api.ask("GET /api/v1/tiers"))).retryAfter).toBe(17);
   });
 
   it("says how long to wait, until a date", async () => {
     const soon = new Date(Date.now() + 30_000).toUTCString();
     server.answer = (_, response) => reply(response, 503, { code: "unavailable" }, { "Retry-After": soon });
-    const { retryAfter } = await refusalOf(api.get("x"));
+    const { retryAfter } = await refusalOf(api.ask("GET /api/v1/tiers"));
     expect(retryAfter).toBeGreaterThan(25);
     expect(retryAfter).toBeLessThanOrEqual(30);
   });
 
   it.each(["soon", "-1", ""])("ignores Retry-After: %j", async (value) => {
     server.answer = (_, response) => reply(response, 429, { code: "rate_limited" }, { "Retry-After": value });
-    expect([null, 0]).toContain((await refusalOf(api.get("x"))).retryAfter);
+    expect([null, 0]).toContain((await refusalOf(api.ask("GET /api/v1/tiers"))).retryAfter);
   });
 
   it("of a proxy in between, which speaks HTML, becomes a plain sentence", async () => {
@@ -88,7 +88,7 @@ describe("a refusal", () => {
       response.writeHead(502, { "Content-Type": "text/html" });
       response.end("<script>alert(1)</script>");
     };
-    const refusal = await refusalOf(api.get("x"));
+    const refusal = await refusalOf(api.ask("GET /api/v1/tiers"));
     expect(refusal).toMatchObject({ status: 502, code: "unexpected_answer", message: "The server answered 502." });
   });
 
@@ -97,12 +97,12 @@ describe("a refusal", () => {
       response.writeHead(400, { "Content-Type": "application/problem+json" });
       response.end(body);
     };
-    expect(await refusalOf(api.get("x"))).toMatchObject({ code: "unexpected_answer", message: "The server answered 400." });
+    expect(await refusalOf(api.ask("GET /api/v1/tiers"))).toMatchObject({ code: "unexpected_answer", message: "The server answered 400." });
   });
 
   it("is also that nobody answers", async () => {
     await server.stop();
-    expect(await refusalOf(api.get("x"))).toMatchObject({ status: 0, code: "unreachable" });
+    expect(await refusalOf(api.ask("GET /api/v1/tiers"))).toMatchObject({ status: 0, code: "unreachable" });
     server = await HttpServer.start();
   });
 });
@@ -110,7 +110,7 @@ describe("a refusal", () => {
 describe("a 401", () => {
   it("puts everything away when nobody is signed in any more", async () => {
     server.answer = (_, response) => problem(response, 401, "not_signed_in", "sign in first");
-    await refusalOf(api.get("auth/devices"));
+    await refusalOf(api.ask("GET /api/v1/auth/devices"));
     expect(signedOut).toBe(1);
     expect(server.calls.map(({ url }) => url)).toEqual([
       "/some/prefix/api/v1/auth/devices",
@@ -121,7 +121,7 @@ describe("a 401", () => {
   it("puts nothing away while somebody is", async () => {
     server.answer = ({ url }, response) =>
       url.endsWith("auth/me") ? reply(response, 200, { id: "1" }) : problem(response, 401, "x", "wrong");
-    await refusalOf(api.put("auth/password", {}));
+    await refusalOf(api.ask("PUT /api/v1/auth/password"));
     expect(signedOut).toBe(0);
   });
 
@@ -145,7 +145,7 @@ describe("the calls of the account", () => {
     expect(server.calls.map(({ body }) => body)).toEqual([
       { new: "new one" },
       { current: "old", new: "new one" },
-      { name: "ci", scopes: ["terminals:read"] },
+      { name: "ci", scopes: ["terminals:read"], expires_in_days: null },
       { name: "ci", scopes: ["terminals:read"], expires_in_days: 30 },
     ]);
   });

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Page } from "../page";
 import { Pages } from "../pages";
-import type { AuditEntry } from "../rest";
+import type { Entry } from "../rest";
 import { Pause } from "../searching";
 import { moment } from "../times";
 import { Nothing, Section } from "./panel";
@@ -12,7 +12,7 @@ import { Cell, Table } from "./table";
 
 export function Audit({ page }: { page: Page }) {
   const entries = useMemo(
-    () => new Pages<AuditEntry>((before) => page.rest.audit(before, "", ""), ({ number }) => number),
+    () => new Pages<Entry>((before) => page.rest.audit(before, "", ""), ({ number }) => number),
     [],
   );
   const pause = useMemo(() => new Pause(), []);
@@ -46,7 +46,7 @@ export function Audit({ page }: { page: Page }) {
   );
 }
 
-function Row({ entry }: { entry: AuditEntry }) {
+function Row({ entry }: { entry: Entry }) {
   return (
     <tr role="row">
       <Cell label="When" kind="tight">

@@ -18,7 +18,7 @@ export function Identities({ page, providers }: { page: Page; providers: Options
     await identities.reload();
   };
   const link = (provider: string): Promise<boolean> =>
-    action.run(async () => location.assign((await page.rest.linkIdentity(provider)).location));
+    action.run(async () => location.assign(await page.rest.linkIdentity(provider)));
   return (
     <Section title="Linked accounts" about="Other ways to sign in as you.">
       {!identities.value && <Nothing problem={identities.problem} text="None." known={false} />}

@@ -87,7 +87,7 @@ function Invite({ page, tiers, made }: { page: Page; tiers: string[]; made: (tok
     const form = event.currentTarget as HTMLFormElement;
     await action.run(async () => {
       const address = email.current?.value.trim();
-      const { token } = await page.rest.invite({ role, ...(address ? { email: address } : {}), ...(tier ? { tier } : {}) });
+      const { token } = await page.rest.invite({ role, email: address || null, tier: tier || null });
       form.reset();
       made(token);
     });

@@ -72,7 +72,7 @@ export function Menu({ page }: { page: Page }) {
         {page.me.value?.scopes.includes("admin") && (
           <button onClick={act(() => page.panels.show("admin"))}>Administration…</button>
         )}
-        <button onClick={act(() => void leave(page))}>Sign out</button>
+        {!page.hosted.value && <button onClick={act(() => void leave(page))}>Sign out</button>}
       </div>
     </details>
   );

@@ -3,7 +3,7 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import type { Page } from "../page";
 import { Pages } from "../pages";
-import type { Me, User } from "../rest";
+import type { Account, Me } from "../rest";
 import { Pause } from "../searching";
 import { day, moment } from "../times";
 import { Nothing, Section } from "./panel";
@@ -11,9 +11,9 @@ import { AddPerson, EditPerson } from "./person";
 import { Cell, Table } from "./table";
 
 export function People({ page, me, tiers }: { page: Page; me: Me; tiers: string[] }) {
-  const people = useMemo(() => new Pages<User>((after) => page.rest.users(after, ""), ({ id }) => id), []);
+  const people = useMemo(() => new Pages<Account>((after) => page.rest.users(after, ""), ({ id }) => id), []);
   const pause = useMemo(() => new Pause(), []);
-  const [editing, setEditing] = useState<User | null>(null);
+  const [editing, setEditing] = useState<Account | null>(null);
   const [adding, setAdding] = useState(false);
   useEffect(() => void people.restart(), []);
   const search = (text: string): void =>
@@ -62,7 +62,7 @@ export function People({ page, me, tiers }: { page: Page; me: Me; tiers: string[
   );
 }
 
-function Row({ person, edit }: { person: User; edit: () => void }) {
+function Row({ person, edit }: { person: Account; edit: () => void }) {
   const role = person.owner ? "owner" : person.role;
   return (
     <tr role="row" class={person.disabled ? "off" : undefined}>

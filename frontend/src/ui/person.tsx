@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import type { Page } from "../page";
-import type { Me, Role, User } from "../rest";
+import type { Account, Me, Role } from "../rest";
 import { useAnswer } from "./asking";
 import { Field, NewPassword, Select } from "./fields";
 import { Modal } from "./modal";
@@ -16,7 +16,7 @@ interface AddProps {
   page: Page;
   tiers: string[];
   done: () => void;
-  added: (person: User) => void;
+  added: (person: Account) => void;
 }
 
 export function AddPerson({ page, tiers, done, added }: AddProps) {
@@ -30,9 +30,9 @@ export function AddPerson({ page, tiers, done, added }: AddProps) {
     const person = await page.rest.createUser({
       username: name.current?.value.trim() ?? "",
       role,
-      ...(email.current?.value ? { email: email.current.value.trim() } : {}),
-      ...(password.current?.value ? { password: password.current.value } : {}),
-      ...(tier ? { tier } : {}),
+      email: email.current?.value.trim() || null,
+      password: password.current?.value || null,
+      tier: tier || null,
     });
     added(person);
   };
@@ -64,10 +64,10 @@ export function tierChoices(tiers: string[]): [value: string, label: string][] {
 interface EditProps {
   page: Page;
   me: Me;
-  person: User;
+  person: Account;
   tiers: string[];
   done: () => void;
-  changed: (person: User) => void;
+  changed: (person: Account) => void;
   deleted: () => void;
 }
 
@@ -135,7 +135,7 @@ export function EditPerson({ page, me, person, tiers, done, changed, deleted }: 
   );
 }
 
-function ResetPassword({ page, person, done }: { page: Page; person: User; done: () => void }) {
+function ResetPassword({ page, person, done }: { page: Page; person: Account; done: () => void }) {
   const options = useAnswer(() => page.rest.options());
   const field = useRef<HTMLInputElement>(null);
   const set = (): Promise<unknown> => page.rest.changeUser(person.id, { password: field.current?.value ?? "" });
@@ -149,7 +149,7 @@ function ResetPassword({ page, person, done }: { page: Page; person: User; done:
 
 interface DeleteProps {
   page: Page;
-  person: User;
+  person: Account;
   done: () => void;
   deleted: () => void;
 }

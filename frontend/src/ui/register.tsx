@@ -29,8 +29,8 @@ export function Register({ page, options, invitation, back }: RegisterProps) {
     const person = {
       username: name.current?.value.trim() ?? "",
       password: password.current?.value ?? "",
-      ...(email.current?.value ? { email: email.current.value.trim() } : {}),
-      ...(invitation === null ? {} : { invitation }),
+      email: email.current?.value.trim() || null,
+      invitation,
     };
     if (await action.run(() => page.rest.register(person))) startAfresh();
   };

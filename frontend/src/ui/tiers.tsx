@@ -1,13 +1,13 @@
 /** How often people of each tier may call. The settings have the numbers. */
 
-import type { Tier } from "../rest";
+import type { TierNumbers } from "../rest";
 import type { Answer } from "./asking";
 import { Nothing, Section } from "./panel";
 import { Cell, Table } from "./table";
 
 const COUNT = new Intl.NumberFormat("en");
 
-export function Tiers({ tiers }: { tiers: Answer<Tier[]> }) {
+export function Tiers({ tiers }: { tiers: Answer<TierNumbers[]> }) {
   return (
     <Section title="Tiers" about="How often people may call. The numbers are in the settings, under limits.tiers.">
       {tiers.value ? (

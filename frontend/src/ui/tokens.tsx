@@ -2,20 +2,19 @@
 
 import { useRef, useState } from "preact/hooks";
 import type { Page } from "../page";
-import type { Me, Scope, Token } from "../rest";
+import type { Me, PersonalToken, TokenScope } from "../rest";
 import { day, moment, relative } from "../times";
 import { useAction, useAnswer } from "./asking";
 import { Field, Problem, Select, ToCopy } from "./fields";
 import { Modal } from "./modal";
 import { Nothing, Section } from "./panel";
 
-const SCOPES: [scope: Scope, meaning: string][] = [
+const SCOPES: [scope: TokenScope, meaning: string][] = [
   ["terminals:read", "See terminals"],
   ["terminals:write", "Use terminals"],
-  ["account", "Change the account"],
   ["admin", "Administration"],
 ];
-const USUAL: readonly Scope[] = ["terminals:read", "terminals:write"];
+const USUAL: readonly TokenScope[] = ["terminals:read", "terminals:write"];
 const EXPIRIES = [
   ["7", "In 7 days"],
   ["30", "In 30 days"],
@@ -28,7 +27,7 @@ type Expiry = (typeof EXPIRIES)[number][0];
 export function Tokens({ page, me }: { page: Page; me: Me }) {
   const tokens = useAnswer(() => page.rest.tokens());
   const [made, setMade] = useState<{ name: string; token: string } | null>(null);
-  const [revoking, setRevoking] = useState<Token | null>(null);
+  const [revoking, setRevoking] = useState<PersonalToken | null>(null);
   const list = tokens.value ?? [];
   return (
     <Section title="Access tokens" about="For scripts and programs, in the header “Authorization: Bearer …”.">
@@ -72,7 +71,7 @@ export function Tokens({ page, me }: { page: Page; me: Me }) {
   );
 }
 
-function TokenCard({ token, revoke }: { token: Token; revoke: () => void }) {
+function TokenCard({ token, revoke }: { token: PersonalToken; revoke: () => void }) {
   const over = token.expires !== null && token.expires * 1000 < Date.now();
   return (
     <li>
@@ -100,16 +99,16 @@ function TokenCard({ token, revoke }: { token: Token; revoke: () => void }) {
 
 interface CreateProps {
   page: Page;
-  scopes: [scope: Scope, meaning: string][];
+  scopes: [scope: TokenScope, meaning: string][];
   created: (name: string, token: string) => void;
 }
 
 function CreateToken({ page, scopes, created }: CreateProps) {
   const action = useAction();
   const name = useRef<HTMLInputElement>(null);
-  const [chosen, setChosen] = useState<readonly Scope[]>(USUAL);
+  const [chosen, setChosen] = useState<readonly TokenScope[]>(USUAL);
   const [expiry, setExpiry] = useState<Expiry>("90");
-  const toggle = (scope: Scope, on: boolean): void =>
+  const toggle = (scope: TokenScope, on: boolean): void =>
     setChosen(on ? [...chosen, scope] : chosen.filter((other) => other !== scope));
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
