@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webterm.web.proxies import UNKNOWN, Proxies, group
+from webterm.web.proxies import UNKNOWN, Proxies
 
 PROXIES = Proxies(["127.0.0.1", "10.0.0.0/8", "fd00::/8"])
 
@@ -75,17 +75,3 @@ def test_a_proxy_that_nobody_named_is_told_of_once(caplog: pytest.LogCaptureFixt
 def test_no_header_is_too_strange(forwarded: list[str]) -> None:
     assert PROXIES.client("203.0.113.9", forwarded) == "203.0.113.9"
     assert PROXIES.client("127.0.0.1", forwarded)
-
-
-@pytest.mark.parametrize(
-    ("address", "place"),
-    [
-        ("203.0.113.9", "203.0.113.9"),
-        ("::ffff:203.0.113.9", "203.0.113.9"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        (UNKNOWN, UNKNOWN),
-    ],
-)
-def test_what_counts_as_one_place(address: str, place: str) -> None:
-    assert group(address) == place

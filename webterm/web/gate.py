@@ -15,10 +15,10 @@ from functools import partial
 
 from aiohttp import web
 
+from webterm.accounts.throttle import group_of
 from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
-from webterm.web.proxies import group
 from webterm.web.row import Handler, Row
 from webterm.web.site import ASKED, REQUEST_ID, STANDING, VISITOR, client_address, site, visitor
 from webterm.web.visitors import find, is_upgrade
@@ -114,7 +114,7 @@ async def _known(row: Row, handler: Handler, request: web.Request) -> web.Stream
 
 async def _limited(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
     if row.limit != "none":
-        place = group(client_address(request))
+        place = group_of(client_address(request))
         standing = await site(request).limits.count(row.limit, visitor(request).actor, place)
         if standing is not None:
             request[STANDING] = standing

@@ -12,8 +12,6 @@ import logging
 import re
 from collections.abc import Sequence
 
-IPV6_SITE = 64
-"""Bits of an IPv6 address that name a site; the rest a single machine may choose as it likes (RFC 4291, 2.5.4)."""
 UNKNOWN = "unknown"
 """The address of a peer that has none, as on a unix socket."""
 
@@ -62,14 +60,6 @@ class Proxies:
 
     def _knows(self, address: Address) -> bool:
         return any(address in network for network in self._networks)
-
-
-def group(address: str) -> str:
-    """What counts as one place: an IPv4 address, or the /64 of an IPv6 address."""
-    read_address = read(address)
-    if isinstance(read_address, ipaddress.IPv6Address):
-        return str(ipaddress.ip_network((read_address, IPV6_SITE), strict=False))
-    return address if read_address is None else str(read_address)
 
 
 def read(text: str) -> Address | None:

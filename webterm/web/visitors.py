@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from webterm.accounts.throttle import group_of
 from webterm.errors import InvalidRequest, NotSignedIn
-from webterm.web.proxies import group
 from webterm.web.row import Row
 from webterm.web.site import OwnLogin, Site, Visitor, client_address, own_login, peer_address, site
 
@@ -59,10 +59,10 @@ def _by_ticket(here: Site, secret: str) -> Visitor:
 
 async def _by_bearer(here: Site, own: OwnLogin, request: web.Request, token: str) -> Visitor:
     address = client_address(request)
-    await here.limits.check_proofs(group(address), token)
+    await here.limits.check_proofs(group_of(address), token)
     proven = await own.credentials.by_bearer(token, address)
     if proven is None:
-        await here.limits.wrong_proof(group(address), token)
+        await here.limits.wrong_proof(group_of(address), token)
         raise NotSignedIn("this token is wrong, or no longer good")
     here.limits.good_proof(token)
     return Visitor(proven.actor, proven.proof, riding=False)
