@@ -47,3 +47,14 @@ async def store(url: str) -> AsyncIterator[Store]:
     await opened.open()
     yield opened
     await opened.aclose()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that a test may stop."""
+    server = Cluster()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

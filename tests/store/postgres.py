@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-_FAST = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60 -c listen_addresses=''"
+_FAST = "-c fsync=off -c full_page_writes=off -c max_connections=60 -c listen_addresses=''"
 
 
 def binaries() -> Path:
