@@ -179,8 +179,10 @@ export class Page {
       if (me.id !== this.user.value?.id) return;
       this.hosted.value = me.alias === 0;
       this.me.value = this.hosted.value ? null : me;
-    } catch {
+    } catch (error) {
       // A connection that is no longer good ends by itself; all else is as good as not knowing.
+      const wait = error instanceof Refusal ? error.retryAfter : null;
+      if (wait !== null) setTimeout(() => void this.learn(), wait * 1000);
     }
   }
 

@@ -67,7 +67,7 @@ export function Menu({ page }: { page: Page }) {
         <button onClick={act(() => void page.pasteFromClipboard())}>Paste</button>
         <button onClick={act(() => (page.finding.value = true))}>Find…</button>
         <button onClick={act(() => (page.dialog.value = { kind: "help" }))}>Keys and help</button>
-        <hr />
+        {!page.hosted.value && <hr />}
         {page.me.value && <button onClick={act(() => page.panels.show("account"))}>Account…</button>}
         {page.me.value?.scopes.includes("admin") && (
           <button onClick={act(() => page.panels.show("admin"))}>Administration…</button>
