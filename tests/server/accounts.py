@@ -13,9 +13,7 @@ import aiohttp
 from yarl import URL
 
 from tests.server.client import Client
-from tests.server.process import PATIENCE, ROOT, Server
-
-PASSWORD = "correct horse battery"
+from tests.server.process import PASSWORD, PATIENCE, ROOT, Server
 
 
 class Proof:

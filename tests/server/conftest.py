@@ -16,6 +16,17 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def server(directory: Path) -> AsyncIterator[Server]:
-    async with serving(directory) as server:
-        yield server
+async def server(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Server]:
+    """A server and its owner's browser; parametrized with ``ordinary``, that of somebody with a plain account."""
+    if getattr(request, "param", "owner") == "owner":
+        async with serving(directory) as server:
+            yield server
+    else:
+        async with serving(directory, ordinary=True, local__isolation="none") as server:
+            yield server
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """What the core shows, it shows for the owner and for somebody with a plain account."""
+    if "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", ["owner", "ordinary"], indirect=True)

@@ -17,14 +17,16 @@ from tests.server.client import Client
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 60.0
+PASSWORD = "correct horse battery"
 
 
 class Server:
     """One data directory, its server process and a browser's cookies, which are kept across restarts."""
 
-    def __init__(self, directory: Path, settings: dict[str, object]) -> None:
-        """``settings`` by their dotted names."""
+    def __init__(self, directory: Path, settings: dict[str, object], *, ordinary: bool = False) -> None:
+        """``settings`` by their dotted names. ``ordinary``: the browser is not the owner's but somebody else's."""
         self.directory = directory
+        self._ordinary = ordinary
         self.url = URL()
         self.up = asyncio.Event()
         """Set while the server answers, as far as the test knows."""
@@ -45,8 +47,7 @@ class Server:
         url, link = await self._greeting(self._process)
         if not self._port:
             self.url, self._port = URL(url), URL(url).port or 0
-            async with self._browser.get(link) as answer:
-                assert answer.status == 200
+            await (self._sign_in_ordinary() if self._ordinary else self._follow(link))
         self.up.set()
 
     async def kill(self) -> None:
@@ -113,7 +114,9 @@ class Server:
         async with asyncio.timeout(PATIENCE):
             await ending.wait()
 
-    async def _run(self, *words: str, stdout: int, stderr: object = None) -> asyncio.subprocess.Process:
+    async def _run(
+        self, *words: str, stdout: int, stderr: object = None, stdin: int = asyncio.subprocess.DEVNULL
+    ) -> asyncio.subprocess.Process:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WEBTERM_")}
         return await asyncio.create_subprocess_exec(
             sys.executable,
@@ -122,7 +125,7 @@ class Server:
             *words,
             cwd=ROOT,
             env=kept | self._environ | {"SHELL": "/bin/sh"},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=stderr,  # type: ignore[arg-type] # a file, which typeshed does not know
         )
@@ -133,6 +136,19 @@ class Server:
             lines = [(await process.stdout.readline()).decode() for _ in range(2)]
         assert lines[1].startswith("Sign in: "), f"{lines}: {self.log}"
         return lines[0].split()[-1], lines[1].split()[-1]
+
+    async def _follow(self, link: str) -> None:
+        async with self._browser.get(link) as answer:
+            assert answer.status == 200
+
+    async def _sign_in_ordinary(self) -> None:
+        words = ["user", "add", "ordinary", "--password-stdin", "--data-dir", str(self.directory)]
+        adding = await self._run(*words, stdout=asyncio.subprocess.DEVNULL, stdin=asyncio.subprocess.PIPE)
+        async with asyncio.timeout(PATIENCE):
+            await adding.communicate(f"{PASSWORD}\n".encode())
+        assert adding.returncode == 0
+        status, text = await self.request("POST", "/api/v1/auth/login", {"name": "ordinary", "password": PASSWORD})
+        assert status == 200, text
 
     async def _end(self, number: signal.Signals) -> None:
         assert self._process is not None
@@ -148,9 +164,10 @@ def _status(pid: int, name: str) -> int:
 
 
 @asynccontextmanager
-async def serving(directory: Path, **settings: object) -> AsyncIterator[Server]:
+async def serving(directory: Path, *, ordinary: bool = False, **settings: object) -> AsyncIterator[Server]:
     """A started server; ``settings`` by names such as ``terminals__resume_grace``. All of it ends after use."""
-    server = Server(directory, {name.replace("__", "."): value for name, value in settings.items()})
+    dotted = {name.replace("__", "."): value for name, value in settings.items()}
+    server = Server(directory, dotted, ordinary=ordinary)
     try:
         await server.start()
         yield server
