@@ -22,6 +22,8 @@ export class Terminals {
   readonly active = signal<Tab | null>(null);
   /** Whether the server's list has come once: before that, "no terminals" means nothing. */
   readonly listed = signal(false);
+  /** Why the last terminal could not be opened; null once another is asked for. */
+  readonly refused = signal<string | null>(null);
   private readonly byChannel = new Map<number, Tab>();
   private lastChannel = 0;
 
@@ -53,6 +55,7 @@ export class Terminals {
       this.tabs.value = [];
       this.active.value = null;
       this.listed.value = false;
+      this.refused.value = null;
     });
     for (const tab of tabs) tab.pane.dispose();
   }
@@ -73,6 +76,7 @@ export class Terminals {
 
   open(): void {
     if (!this.around.wire.connected()) return this.around.hint("Not connected");
+    this.refused.value = null;
     const tab = this.add();
     this.select(tab);
     tab.open(this.number(tab), tab.pane.propose() ?? FALLBACK);
@@ -176,8 +180,10 @@ export class Terminals {
   private error(message: ErrorMessage): void {
     const tab = message.channel == null ? undefined : this.byChannel.get(message.channel);
     this.around.hint(message.message);
-    if (tab?.phase.value === "opening") this.drop(tab);
-    else if (tab?.phase.value === "attaching") tab.gone();
+    if (tab?.phase.value === "opening") {
+      this.refused.value = message.message;
+      this.drop(tab);
+    } else if (tab?.phase.value === "attaching") tab.gone();
   }
 
   private list(infos: TerminalInfo[]): void {

@@ -320,6 +320,17 @@ describe("tabs", () => {
   });
 });
 
+describe("a terminal that may not be opened", () => {
+  it("goes, and why stays until another is asked for", () => {
+    socket().say({ type: "terminals", terminals: [] });
+    socket().say({ type: "error", code: "forbidden", message: "only the owner may", channel: 1 });
+    expect(terminals.tabs.value).toEqual([]);
+    expect(terminals.refused.value).toBe("only the owner may");
+    terminals.open();
+    expect(terminals.refused.value).toBeNull();
+  });
+});
+
 describe("somebody else", () => {
   it("finds nothing of what was shown before, and gets a terminal of their own", () => {
     socket().say({ type: "terminals", terminals: [info("a", 1), info("b", 2)] });

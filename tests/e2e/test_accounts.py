@@ -26,7 +26,7 @@ from tests.e2e.accounts import (
 )
 from tests.e2e.browsing import CUT_OFF, DESKTOP, PHONE, Device, Person
 from tests.e2e.conftest import Arrive
-from tests.e2e.serving import PROMPT, Server
+from tests.e2e.serving import PROMPT, Server, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -42,6 +42,13 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 async def own_house(tmp_path: Path) -> AsyncIterator[Server]:
     """For a test that changes the owner's account."""
     async with house(tmp_path) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def strict_house(tmp_path: Path) -> AsyncIterator[Server]:
+    """Where only the owner may start programs, as it is unless the settings say otherwise."""
+    async with serving(tmp_path, WEBTERM_ACCOUNTS__REGISTRATION="invite") as running:
         yield running
 
 
@@ -304,3 +311,15 @@ async def test_a_restart_of_the_server_is_no_signing_out(own_house: Server, arri
     await owner.sees("after 42")
     await asyncio.wait_for(owner.visible(".connection.good"), 30)
     await owner.sees(PROMPT)
+
+
+async def test_who_may_start_no_programs_here_is_told_why(strict_house: Server, arrive: Arrive) -> None:
+    owner, ben = await arrive(strict_house), await arrive(strict_house, sign_in=False, device=PHONE)
+    ben.watch.allowed = CUT_OFF
+    await ben.page.goto(await invited(owner))
+    await ben.page.get_by_label("User name").fill("ben")
+    await ben.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await ben.page.get_by_role("button", name="Create account").click()
+    await expect(ben.page.locator(".refused")).to_have_text(re.compile(r"^Only the owner .* may start programs"))
+    await fits(ben)
+    assert await ben.tabs() == []

@@ -1,6 +1,7 @@
 import "@xterm/xterm/css/xterm.css";
 import "../accounts.css";
 import { useEffect, useRef } from "preact/hooks";
+import { sentence } from "../api";
 import type { Page } from "../page";
 import { Dialogs } from "./dialogs";
 import { FindBar } from "./find";
@@ -47,6 +48,7 @@ function Empty({ page }: { page: Page }) {
   return (
     <div class="empty">
       <p>No terminals are open.</p>
+      {page.terminals.refused.value && <p class="refused">{sentence(page.terminals.refused.value)}</p>}
       <button class="primary" onClick={() => page.open()}>
         Open a terminal
       </button>
