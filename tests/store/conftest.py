@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -40,13 +41,28 @@ def url(engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return cluster.url()
 
 
+Stores = Callable[[str], Store]
+
+
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
+async def stores() -> AsyncIterator[Stores]:
+    """Makes stores, which are closed after the test."""
+    async with AsyncExitStack() as stack:
+
+        def make(url: str) -> Store:
+            made = Store(url)
+            stack.push_async_callback(made.aclose)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+async def store(stores: Stores, url: str) -> Store:
     """An open store on an empty database."""
-    opened = Store(url)
+    opened = stores(url)
     await opened.open()
-    yield opened
-    await opened.aclose()
+    return opened
 
 
 @pytest.fixture

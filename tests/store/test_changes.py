@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from tests.store.conftest import Stores
 from tests.store.people import NOW
 from webterm.ids import LoginId, UserId
 from webterm.store import changes
@@ -39,9 +40,9 @@ async def test_forgetting_changes_never_gives_a_number_again(store: Store) -> No
         assert await changes.latest(conn) == 4
 
 
-async def test_a_number_is_never_seen_before_a_lower_one(store: Store, url: str) -> None:
+async def test_a_number_is_never_seen_before_a_lower_one(store: Store, stores: Stores, url: str) -> None:
     """Otherwise whoever reads on from the highest number would miss a change."""
-    other = Store(url)
+    other = stores(url)
     await other.open()
     noted = asyncio.Event()
 
@@ -61,12 +62,13 @@ async def test_a_number_is_never_seen_before_a_lower_one(store: Store, url: str)
     await asyncio.gather(first(), second())
     async with store.reading() as conn:
         assert [change.user for change in await changes.since(conn, 0)] == ["first", "second"]
-    await other.aclose()
 
 
-async def test_many_writers_number_their_changes_in_the_order_of_their_commits(store: Store, url: str) -> None:
-    stores = [Store(url) for _ in range(3)]
-    for each in stores:
+async def test_many_writers_number_their_changes_in_the_order_of_their_commits(
+    store: Store, stores: Stores, url: str
+) -> None:
+    writers = [stores(url) for _ in range(3)]
+    for each in writers:
         await each.open()
     read: list[int] = []
 
@@ -80,7 +82,5 @@ async def test_many_writers_number_their_changes_in_the_order_of_their_commits(s
             async with store.reading() as conn:
                 read.extend(change.number for change in await changes.since(conn, read[-1] if read else 0))
 
-    await asyncio.gather(read_on(), *map(write, stores))
+    await asyncio.gather(read_on(), *map(write, writers))
     assert read == list(range(1, 46))
-    for each in stores:
-        await each.aclose()

@@ -7,10 +7,12 @@ import os
 import socket
 import stat
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from tests.store.conftest import Stores
 from tests.store.people import added
 from tests.store.postgres import Cluster
 from webterm.errors import NewerSchema, StoreError, StoreUnavailable
@@ -19,20 +21,17 @@ from webterm.store.engine import Store
 
 
 async def opens(url: str) -> None:
-    store = Store(url)
-    try:
+    async with aclosing(Store(url)) as store:
         await store.open()
-    finally:
-        await store.aclose()
 
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def test_the_file_and_its_directory_are_private(tmp_path: Path) -> None:
+async def test_the_file_and_its_directory_are_private(stores: Stores, tmp_path: Path) -> None:
     path = tmp_path / "new" / "deep" / "web term?#%20.db"
-    store = Store(f"sqlite:///{path}")
+    store = stores(f"sqlite:///{path}")
     await store.open()
     await added(store, "ann")
     assert mode(path.parent) == 0o700
@@ -105,9 +104,9 @@ async def test_an_unreadable_file(tmp_path: Path, somebody: None) -> None:
         await opens(f"sqlite:///{tmp_path}/unreadable.db")
 
 
-async def test_somebody_else_s_tables_are_left_alone(url: str) -> None:
+async def test_somebody_else_s_tables_are_left_alone(stores: Stores, url: str) -> None:
     """A database in which there is a table of ours, but not from us."""
-    store = Store(url)
+    store = stores(url)
     await asyncio.to_thread(store.database.prepare)
     engine = await asyncio.to_thread(store.database.migrator)
     async with engine.begin() as conn:
@@ -120,9 +119,9 @@ async def test_somebody_else_s_tables_are_left_alone(url: str) -> None:
     await engine.dispose()
 
 
-async def test_a_newer_schema_is_refused(url: str) -> None:
+async def test_a_newer_schema_is_refused(stores: Stores, url: str) -> None:
     await opens(url)
-    store = Store(url)
+    store = stores(url)
     engine = await asyncio.to_thread(store.database.migrator)
     async with engine.begin() as conn:
         await conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
@@ -131,14 +130,12 @@ async def test_a_newer_schema_is_refused(url: str) -> None:
         await store.open()
 
 
-async def test_several_servers_start_together(url: str) -> None:
-    stores = [Store(url) for _ in range(5)]
-    await asyncio.gather(*(store.open() for store in stores))
-    await asyncio.gather(*(added(store, f"user{number}") for number, store in enumerate(stores)))
-    async with stores[0].reading() as conn:
+async def test_several_servers_start_together(stores: Stores, url: str) -> None:
+    servers = [stores(url) for _ in range(5)]
+    await asyncio.gather(*(store.open() for store in servers))
+    await asyncio.gather(*(added(store, f"user{number}") for number, store in enumerate(servers)))
+    async with servers[0].reading() as conn:
         assert [user.alias for user in await users.page(conn, limit=9)] == [1, 2, 3, 4, 5]
-    for store in stores:
-        await store.aclose()
 
 
 @pytest.mark.postgres

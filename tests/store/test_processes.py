@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.store.conftest import Stores
 from tests.store.people import added
 from tests.store.postgres import Cluster
 from tests.store.writer import ANN, write
@@ -71,7 +72,7 @@ async def test_four_processes_lose_nothing(counting: Store, url: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_a_killed_process_takes_no_committed_row_along(counting: Store, url: str) -> None:
+async def test_a_killed_process_takes_no_committed_row_along(counting: Store, stores: Stores, url: str) -> None:
     """Killed while it writes, five times over; what it reported is there, and nothing is there by half."""
     reported = 0
     for round_number in range(5):
@@ -85,10 +86,9 @@ async def test_a_killed_process_takes_no_committed_row_along(counting: Store, ur
         assert count in (seen[-1], seen[-1] + 1), "at most the one write that it had no time to report"
         assert len(noted) == count
         reported = count
-    fresh = Store(url)
+    fresh = stores(url)
     await fresh.open()
     assert await write(fresh, "after") == reported + 1
-    await fresh.aclose()
 
 
 async def fails(work: Coroutine[Any, Any, None]) -> None:
@@ -98,9 +98,9 @@ async def fails(work: Coroutine[Any, Any, None]) -> None:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-async def test_a_restart_of_the_database_is_survived(own_cluster: Cluster, mode: str) -> None:
+async def test_a_restart_of_the_database_is_survived(own_cluster: Cluster, stores: Stores, mode: str) -> None:
     """Stopped in order, and as by a crash, with a write and a read in the middle."""
-    store = Store(own_cluster.url())
+    store = stores(own_cluster.url())
     await store.open()
     await added(store, "ann")
     stopped, started = asyncio.Event(), asyncio.Event()
@@ -136,17 +136,15 @@ async def test_a_restart_of_the_database_is_survived(own_cluster: Cluster, mode:
         await users.change(conn, ANN, tier="pro")
     async with store.reading() as conn:
         assert (await users.page(conn, limit=9))[0].tier == "pro"
-    await store.aclose()
 
 
 @pytest.mark.postgres
-async def test_a_database_that_starts_late(own_cluster: Cluster) -> None:
+async def test_a_database_that_starts_late(own_cluster: Cluster, stores: Stores) -> None:
     url = own_cluster.url()
     await asyncio.to_thread(own_cluster.stop)
-    store = Store(url)
+    store = stores(url)
     with pytest.raises(StoreUnavailable, match="does not answer"):
         await store.open()
     await asyncio.to_thread(own_cluster.start)
     await store.open()
     assert len(await added(store, "ann")) == 1
-    await store.aclose()

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import DBAPIError
 
+from tests.store.conftest import Stores
 from tests.store.people import NOW, add, added
 from webterm.errors import StoreUnavailable
 from webterm.ids import UserId
@@ -74,12 +75,12 @@ async def test_many_readers_at_once(store: Store) -> None:
     assert await asyncio.gather(*(names(store) for _ in range(40))) == [["ann"]] * 40
 
 
-async def test_four_writers_lose_nothing(store: Store, url: str) -> None:
+async def test_four_writers_lose_nothing(store: Store, stores: Stores, url: str) -> None:
     await added(store, "ann")
     async with store.writing() as conn:
         await users.change(conn, ANN, tier="0")
-    stores = [Store(url) for _ in range(4)]
-    for each in stores:
+    writers = [stores(url) for _ in range(4)]
+    for each in writers:
         await each.open()
 
     async def write(writer: Store) -> None:
@@ -87,13 +88,11 @@ async def test_four_writers_lose_nothing(store: Store, url: str) -> None:
             async with writer.writing() as conn:
                 await increment(conn)
 
-    await asyncio.gather(*map(write, stores))
+    await asyncio.gather(*map(write, writers))
     async with store.reading() as conn:
         user = await users.by_id(conn, ANN)
     assert user is not None
     assert user.tier == "800"
-    for each in stores:
-        await each.aclose()
 
 
 async def test_many_tasks_of_one_server_lose_nothing(store: Store) -> None:
