@@ -51,6 +51,7 @@ from webterm.web.cors import Cors
 from webterm.web.headers import security_headers
 from webterm.web.hosts import Names
 from webterm.web.limits import Limits
+from webterm.web.malformed import server_logger
 from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
 from webterm.web.routes import install
@@ -304,7 +305,7 @@ def _signals() -> Iterator[asyncio.Event]:
 @contextlib.asynccontextmanager
 async def _answering(app: web.Application, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
     # No access log of aiohttp's: it has query strings, which hold tokens.
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=REQUEST_GRACE)
+    runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=REQUEST_GRACE)
     try:
         await runner.setup()
         for listening in sockets:

@@ -111,3 +111,19 @@ async def _gone(process: int) -> None:
 
 async def _is_alive(server: Server) -> None:
     assert (await server.request("GET", "health"))[0] == 200
+
+
+async def test_what_is_no_http_is_not_quoted_in_the_log(directory: Path) -> None:
+    """A header that is broken may hold a secret all the same."""
+    async with serving(directory, server__log_level="debug") as server:
+        reader, writer = await asyncio.open_connection(server.url.host, server.url.port)
+        try:
+            writer.write(f"GET / HTTP/1.1\r\nAuthorization: Bearer {SECRET}\x00\r\n\r\n".encode())
+            answer = await reader.read()
+        finally:
+            writer.close()
+            await writer.wait_closed()
+        assert answer.startswith(b"HTTP/1.0 400 ")
+        assert "a malformed request was refused" in server.log
+        assert SECRET not in server.log
+        assert "Traceback" not in server.log
