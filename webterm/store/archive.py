@@ -119,7 +119,7 @@ class Reader:
     def _next(self) -> Iterator[Line]:
         raw = self._file.readline()
         if raw.startswith(b"["):
-            table, *values = msgspec.json.decode(raw, type=list[Cell])
+            table, *values = msgspec.json.decode(raw, type=list[Cell]) or [None]
             if not isinstance(table, str) or len(values) != len(self.header.tables.get(table, ())):
                 raise StoreError(f"{self._path} is not a whole backup: a row does not fit its table")
             self._counts[table] += 1

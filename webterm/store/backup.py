@@ -11,7 +11,7 @@ from operator import itemgetter
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from webterm.errors import StoreError
@@ -122,8 +122,8 @@ async def _load(conn: AsyncConnection, reader: Reader, path: Path) -> End:
         for name, batch in groupby(lines, key=itemgetter(0)):
             try:
                 await conn.execute(sa.insert(found[name]), [_row(found[name], values) for _, values in batch])
-            except DBAPIError as error:
-                if error.connection_invalidated:
+            except StatementError as error:
+                if isinstance(error, DBAPIError) and error.connection_invalidated:
                     raise
                 raise StoreError(f"{path} holds rows that {name} does not take: {error.orig}") from error
     for name, table in found.items():
