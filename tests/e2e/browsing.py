@@ -38,6 +38,9 @@ ROWS = ".pane:not([hidden]) .xterm-rows"
 CUT_OFF = re.compile(r"WebSocket connection to .* failed|net::ERR_|Failed to load resource")
 """What a browser itself says when the server is not there, or refuses somebody who has signed out."""
 
+SLOW = re.compile(r"^task queue exceeded allotted deadline")
+"""What the terminal emulator says of a machine that is busy with other things."""
+
 
 @dataclass
 class Watch:
@@ -49,7 +52,8 @@ class Watch:
     allowed: re.Pattern[str] | None = None
 
     def console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not (self.allowed and self.allowed.search(message.text)):
+        allowed = SLOW.search(message.text) or (self.allowed and self.allowed.search(message.text))
+        if message.type in ("error", "warning") and not allowed:
             self.complaints.append(f"console {message.type}: {message.text}")
 
     def request(self, request: Request) -> None:
