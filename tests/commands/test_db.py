@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import update
 
 from tests.store.people import add
 from tests.store.postgres import Cluster
@@ -70,10 +71,11 @@ def sqlite(data: Path) -> str:
 
 def set_revision(url: str, revision: str) -> None:
     async def work() -> None:
-        engine = Store(url).database.migrator()
-        async with engine.begin() as conn:
-            await conn.exec_driver_sql(f"UPDATE {migrating.VERSION.name} SET version_num = '{revision}'")
-        await engine.dispose()
+        store = Store(url)
+        await store.open()
+        async with store.writing() as conn:
+            await conn.execute(update(migrating.VERSION).values(version_num=revision))
+        await store.aclose()
 
     asyncio.run(work())
 
