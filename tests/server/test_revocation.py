@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.server.accounts import PASSWORD, Proof, api_client, browser, command, make_person, personal_token
+from tests.server.accounts import Proof, api_client, browser, command, make_person, personal_token
 from tests.server.client import Client, View
 from tests.server.line import line_to
-from tests.server.process import Server, serving
+from tests.server.process import PASSWORD, Server, serving
 
 WITHIN = 1.0
 """Seconds from when a call or a command has ended until the socket is closed."""
@@ -32,7 +32,7 @@ mv "$0.part" "$0.got"
 
 
 @pytest.fixture
-async def server(directory: Path) -> AsyncIterator[Server]:
+async def shared(directory: Path) -> AsyncIterator[Server]:
     settings = {"limits__enabled": False, "local__isolation": "none", "terminals__idle_timeout": 0}
     async with serving(directory, **settings) as server:
         yield server
@@ -188,9 +188,9 @@ async def ended(at: Scene, end: Callable[[Scene], Awaitable[None]]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("way", WAYS)
-async def test_nothing_goes_either_way(server: Server, tmp_path: Path, way: str) -> None:
+async def test_nothing_goes_either_way(shared: Server, tmp_path: Path, way: str) -> None:
     enter, end = WAYS[way]
-    async with scene(server, tmp_path, enter) as at:
+    async with scene(shared, tmp_path, enter) as at:
         took = await ended(at, end)
         assert not await at.used.is_good()  # no request passes, at once
         print(f"{way}: closed {took * 1000:.0f} ms after the call")
@@ -212,15 +212,15 @@ async def test_nothing_goes_either_way(server: Server, tmp_path: Path, way: str)
 
 
 @pytest.mark.slow
-async def test_who_is_disabled_finds_everything_as_it_was(server: Server, tmp_path: Path) -> None:
+async def test_who_is_disabled_finds_everything_as_it_was(shared: Server, tmp_path: Path) -> None:
     """Programs run on: being disabled may be a mistake, and ends nobody's work."""
-    async with scene(server, tmp_path, with_browser) as at:
+    async with scene(shared, tmp_path, with_browser) as at:
         assert await ended(at, be_disabled) < WITHIN
         status, _ = await at.other.request("POST", "auth/login", {"name": "ann", "password": PASSWORD})
         assert status == 401
         await at.owner("PATCH", f"users/{at.ann}", {"disabled": False})
         assert not await at.used.is_good()  # what has ended stays ended
-        async with browser(server, "ann") as again, again.page() as page:
+        async with browser(shared, "ann") as again, again.page() as page:
             assert {info.id for info in await page.list()} == {at.flood.terminal, at.deaf.terminal}
             flood = await page.attach(at.flood.terminal)
             flood.feed = lambda data: None
@@ -229,8 +229,8 @@ async def test_who_is_disabled_finds_everything_as_it_was(server: Server, tmp_pa
 
 
 @pytest.mark.slow
-async def test_who_is_deleted_leaves_nothing_behind(server: Server, tmp_path: Path) -> None:
-    async with scene(server, tmp_path, with_browser) as at:
+async def test_who_is_deleted_leaves_nothing_behind(shared: Server, tmp_path: Path) -> None:
+    async with scene(shared, tmp_path, with_browser) as at:
         pids = [info.pid for info in await at.page.list()]
 
         async def be_deleted(at: Scene) -> None:
@@ -248,9 +248,9 @@ async def test_who_is_deleted_leaves_nothing_behind(server: Server, tmp_path: Pa
 
 
 @pytest.mark.slow
-async def test_other_rights_come_with_another_socket(server: Server, tmp_path: Path) -> None:
+async def test_other_rights_come_with_another_socket(shared: Server, tmp_path: Path) -> None:
     """Who becomes an admin, or no longer is one, comes back at once with the new rights, and has lost nothing."""
-    async with scene(server, tmp_path, with_browser, reconnects=True) as at:
+    async with scene(shared, tmp_path, with_browser, reconnects=True) as at:
 
         async def be_promoted(at: Scene) -> None:
             await at.owner("PATCH", f"users/{at.ann}", {"role": "admin"})
@@ -268,9 +268,9 @@ async def test_other_rights_come_with_another_socket(server: Server, tmp_path: P
 
 
 @pytest.mark.slow
-async def test_what_was_typed_on_a_page_that_has_gone(server: Server, tmp_path: Path) -> None:
+async def test_what_was_typed_on_a_page_that_has_gone(shared: Server, tmp_path: Path) -> None:
     """Also on one whose connection broke, and whose place is held."""
-    async with scene(server, tmp_path, with_browser) as at, line_to(server.url) as wire:
+    async with scene(shared, tmp_path, with_browser) as at, line_to(shared.url) as wire:
         async with at.used.page() as left:
             view = await left.attach(at.deaf.terminal)
             await left.input(view, "y" * 60_000 + LAST)
@@ -291,9 +291,9 @@ async def test_what_was_typed_on_a_page_that_has_gone(server: Server, tmp_path: 
 
 
 @pytest.mark.slow
-async def test_who_does_not_read_is_cut_off(server: Server, tmp_path: Path) -> None:
+async def test_who_does_not_read_is_cut_off(shared: Server, tmp_path: Path) -> None:
     """The peer takes no part in closing, and the socket is full: it is gone all the same."""
-    async with scene(server, tmp_path, with_browser) as at, line_to(server.url) as wire, at.other.page() as watcher:
+    async with scene(shared, tmp_path, with_browser) as at, line_to(shared.url) as wire, at.other.page() as watcher:
         seen = await watcher.attach(at.flood.terminal, role="read")
         async with at.used.page(through=wire.url) as deaf:
             view = await deaf.attach(at.flood.terminal, window=0)
