@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.accounts.conftest import COMMAND, Clock
+from tests.store.conftest import own_cluster
 from tests.store.postgres import Cluster
 from webterm.access import Source
 from webterm.accounts.audit import AuditTrail, HeadFile
@@ -19,6 +20,8 @@ from webterm.ids import TerminalId, UserId
 from webterm.store import audit
 from webterm.store.audit import Entry, Fault, Head
 from webterm.store.engine import Store
+
+__all__ = ["own_cluster"]
 
 ANN = Source(user=UserId("id-ann"), name="ann", address="192.0.2.1")
 SOON = 0.02  # seconds
@@ -108,14 +111,14 @@ async def test_what_does_not_fit_is_lost_and_that_is_written_down(
 
 @pytest.mark.postgres
 async def test_a_database_that_is_away_is_waited_for(
-    cluster: Cluster, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    own_cluster: Cluster, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(cluster.url())
+    store = Store(own_cluster.url())
     await store.open()
     async with keeping(store, tmp_path, clock) as trail:
         trail.note(opened(1))
         await until_written(trail, 1)
-        await asyncio.to_thread(cluster.stop)
+        await asyncio.to_thread(own_cluster.stop)
         try:
             for number in range(2, 5):
                 trail.note(opened(number))  # does not wait
@@ -124,7 +127,7 @@ async def test_a_database_that_is_away_is_waited_for(
                 while "wait until the database answers" not in caplog.text:  # noqa: ASYNC110
                     await asyncio.sleep(SOON)
         finally:
-            await asyncio.to_thread(cluster.start)
+            await asyncio.to_thread(own_cluster.start)
         found = await until_written(trail, 4)
         trail.note(opened(5))
         found = await until_written(trail, 5)
@@ -136,17 +139,17 @@ async def test_a_database_that_is_away_is_waited_for(
 
 @pytest.mark.postgres
 async def test_what_cannot_be_written_at_the_end_is_counted(
-    cluster: Cluster, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    own_cluster: Cluster, clock: Clock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    store = Store(cluster.url())
+    store = Store(own_cluster.url())
     await store.open()
-    await asyncio.to_thread(cluster.stop)
+    await asyncio.to_thread(own_cluster.stop)
     try:
         async with keeping(store, tmp_path, clock, most=2) as trail:
             for number in range(5):
                 trail.note(opened(number))
     finally:
-        await asyncio.to_thread(cluster.start)
+        await asyncio.to_thread(own_cluster.start)
     assert "5 entries about terminals did not reach the audit log" in caplog.text
     await store.aclose()
 
