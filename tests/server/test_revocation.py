@@ -33,8 +33,7 @@ mv "$0.part" "$0.got"
 
 @pytest.fixture
 async def shared(directory: Path) -> AsyncIterator[Server]:
-    settings = {"limits__enabled": False, "local__isolation": "none", "terminals__idle_timeout": 0}
-    async with serving(directory, **settings) as server:
+    async with serving(directory, limits__enabled=False, local__isolation="none") as server:
         yield server
 
 
