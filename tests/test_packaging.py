@@ -15,6 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = "webterm/static/index.html"
+MIGRATION = "webterm/store/migrations/versions/v0001_people.py"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 
@@ -70,7 +71,8 @@ def wheel(sdist: Path, path_without_node: str, tmp_path_factory: pytest.TempPath
 def test_the_sdist_carries_the_built_page_and_not_its_source(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {PAGE, "LICENSE", "README.md", "_build/backend.py", "tests/conftest.py", "config.example.toml"} <= names
+    assert {PAGE, MIGRATION, "LICENSE", "README.md", "config.example.toml"} <= names
+    assert {"_build/backend.py", "tests/conftest.py"} <= names
     assert not [name for name in names if name.startswith("frontend/") or "node_modules" in name]
 
 
@@ -79,7 +81,7 @@ def test_the_sdist_carries_the_built_page_and_not_its_source(sdist: Path) -> Non
 def test_the_wheel_carries_the_built_page_and_the_package_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert PAGE in names
+    assert {PAGE, MIGRATION} <= set(names)
     assert any(name.startswith("webterm/static/assets/") for name in names)
     assert {name.partition("/")[0] for name in names} == {"webterm", wheel.name.split("-py3")[0] + ".dist-info"}
 
@@ -93,8 +95,11 @@ def test_an_installed_wheel_runs(wheel: Path, tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     assert run(python, "-m", "pip", "install", "-q", "--no-deps", wheel, cwd=tmp_path).returncode == 0
     borrowed = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))}
-    done = run(tmp_path / "venv" / "bin" / "webterm", "--version", cwd=tmp_path, **borrowed)
+    webterm = tmp_path / "venv" / "bin" / "webterm"
+    done = run(webterm, "--version", cwd=tmp_path, **borrowed)
     assert done.stdout == f"webterm {wheel.name.split('-')[1]}\n", done.stderr
+    done = run(webterm, "db", "migrate", "--data-dir", tmp_path / "data", cwd=tmp_path, **borrowed)
+    assert done.stdout.startswith("The schema is at revision "), done.stderr
     code = "import webterm, pathlib; print((pathlib.Path(webterm.__file__).parent / 'static/index.html').exists())"
     done = run(python, "-c", code, cwd=tmp_path)
     assert done.stdout == "True\n", done.stderr

@@ -15,8 +15,8 @@ import pytest
 from tests.store.conftest import Stores
 from tests.store.people import added
 from tests.store.postgres import Cluster
-from webterm.errors import NewerSchema, StoreError, StoreUnavailable
-from webterm.store import users
+from webterm.errors import InvalidRequest, NewerSchema, StoreError, StoreUnavailable
+from webterm.store import changes, users
 from webterm.store.engine import Store
 
 
@@ -160,3 +160,20 @@ async def test_a_password_is_never_told(cluster: Cluster) -> None:
     with pytest.raises(StoreError, match="refuses") as caught:
         await opens(url)
     assert "very-secret" not in str(caught.value) + repr(Store(url).database.__dict__["name"])
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("query", ["sslmode=perhaps", "target_session_attrs=x"])
+async def test_a_url_that_cannot_be_used(query: str) -> None:
+    with pytest.raises(StoreError, match="cannot be reached by this URL"):
+        await opens(f"postgresql://ann:secret@127.0.0.1:1/name?{query}")
+
+
+async def test_values_that_no_column_holds(store: Store) -> None:
+    """Numbers are cut to what a column holds; what is refused all the same is the asker's fault, not the database's."""
+    async with store.reading() as conn:
+        assert await changes.since(conn, 2**70) == []
+        assert await users.page(conn, after_alias=-(2**70), limit=9) == []
+    with pytest.raises((InvalidRequest, OverflowError)):
+        async with store.reading() as conn:
+            await users.page(conn, limit=2**70)

@@ -28,9 +28,9 @@ _TURN = 0x77_65_62_74_65_72_6D_31
 """Number of the advisory lock that a writer holds."""
 _STATEMENT = 60.0
 """Seconds that a statement, or silence within a transaction, may last on PostgreSQL: a server that has lost its network
-must not keep the others waiting for ever."""
+must not keep the others waiting for ever. Also seconds to wait for another server that migrates an SQLite file."""
 _MIGRATION = 900.0
-"""The same for a transaction that migrates, and seconds to wait for another server that migrates."""
+"""The same for a transaction that migrates, twice the seconds to wait for another server that migrates."""
 _PRIVATE = 0o600
 
 
@@ -88,7 +88,7 @@ class Sqlite(Database):
 
     def migrator(self) -> AsyncEngine:
         # Foreign keys are off, because a table that is made anew would take along the rows that hang on it.
-        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", "journal_mode=wal", patience=_MIGRATION)
+        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", "journal_mode=wal", patience=_STATEMENT)
 
     def _engine(self, pool: dict[str, Any], begin: str, *pragmas: str, patience: float = PATIENCE) -> AsyncEngine:
         engine = create_async_engine(

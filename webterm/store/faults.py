@@ -20,6 +20,8 @@ _AWAY = ("08", "53", "55P03", "57", "58", "25P03")
 """What SQLSTATEs begin with when the server, not the query, is at fault. 55P03: no lock in time; 25P03: long idle."""
 _MISCONFIGURED = ("28", "3D")
 """Wrong password or role, no such database."""
+_DATA = "22"
+_NO_VALUE = "a value is not one that the database can hold"
 
 
 @contextlib.contextmanager
@@ -30,6 +32,8 @@ def connecting(name: str) -> Iterator[None]:
             yield
     except (OSError, TimeoutError) as error:
         raise StoreUnavailable(f"{name} does not answer: {_reason(error)}") from error
+    except InvalidRequest as error:
+        raise StoreError(f"{name} cannot be reached by this URL: {_reason(error.__cause__)}") from error
     except WebtermError:
         raise
     except Exception as error:
@@ -44,7 +48,7 @@ def translated(name: str) -> Iterator[None]:
     """Translate what goes wrong in a transaction with the database that is called ``name`` to people.
 
     Raises `webterm.errors.StoreUnavailable`, `webterm.errors.StoreError`, and `webterm.errors.InvalidRequest` for
-    texts that the database cannot hold.
+    values that the database cannot hold.
     """
     try:
         yield
@@ -68,9 +72,10 @@ def _known(name: str, error: exc.DBAPIError) -> WebtermError | None:
     state = getattr(error.orig, "sqlstate", None)
     if state is not None and (known := _by_state(name, state, error.orig or error)) is not None:
         return known
-    if error.connection_invalidated or isinstance(error, exc.InterfaceError | exc.OperationalError):
+    if error.connection_invalidated:
         return StoreUnavailable(f"{name} does not answer: {_reason(error.orig)}")
-    return InvalidRequest("a text holds a character that cannot be kept") if isinstance(error, exc.DataError) else None
+    # What the driver refuses before it asks the server is a ValueError.
+    return InvalidRequest(_NO_VALUE) if isinstance(cause, ValueError) else None
 
 
 def _by_code(name: str, code: int, error: exc.DBAPIError) -> WebtermError | None:
@@ -84,6 +89,8 @@ def _by_code(name: str, code: int, error: exc.DBAPIError) -> WebtermError | None
 def _by_state(name: str, state: str, error: BaseException) -> WebtermError | None:
     if state.startswith(_MISCONFIGURED):
         return StoreError(f"{name} refuses: {_reason(error)}")
+    if state.startswith(_DATA):
+        return InvalidRequest(_NO_VALUE)
     return StoreUnavailable(f"{name} does not answer: {_reason(error)}") if state.startswith(_AWAY) else None
 
 

@@ -18,6 +18,8 @@ NAMES = {
 }
 """Constraints have names of our own on both engines, so that a migration can speak of them."""
 
+_BIGGEST = 2**31 - 1
+
 metadata = sa.MetaData(naming_convention=NAMES)
 
 
@@ -43,6 +45,16 @@ class Seconds(sa.TypeDecorator[float]):
         return None if value is None else float(value)
 
 
+class Number(sa.TypeDecorator[int]):
+    """A whole number. One that is asked for and is too big for the column becomes the biggest."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: sa.Dialect) -> int | None:
+        return None if value is None else max(-_BIGGEST, min(value, _BIGGEST))
+
+
 def _of_user(
     name: str = "user", *, on_delete: str = "CASCADE", nullable: bool = False, index: bool = True
 ) -> sa.Column[str]:
@@ -52,7 +64,7 @@ def _of_user(
 users = sa.Table(
     "users",
     metadata,
-    sa.Column("alias", sa.Integer, primary_key=True),
+    sa.Column("alias", Number, primary_key=True),
     sa.Column("id", Words, nullable=False, unique=True),
     sa.Column("username", Words, nullable=False),
     sa.Column("email", Words),
@@ -138,7 +150,7 @@ identities = sa.Table(
 changes = sa.Table(
     "changes",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("number", Number, primary_key=True),
     sa.Column("user", Words, nullable=False),
     sa.Column("proof", Words),
     sa.Column("kind", Words, nullable=False),
@@ -149,7 +161,7 @@ changes = sa.Table(
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("number", Number, primary_key=True, autoincrement=False),
     sa.Column("at", Seconds, nullable=False),
     sa.Column("user", Words, index=True),
     sa.Column("name", Words, nullable=False),

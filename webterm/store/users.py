@@ -79,9 +79,6 @@ async def by_id(conn: Connection, id: UserId) -> User | None:  # noqa: A002
 
 
 async def by_alias(conn: Connection, alias: int) -> User | None:
-    """The person with this number. A number that no integer column can hold is nobody's."""
-    if not 0 < alias < 2**31:
-        return None
     return _maybe((await conn.execute(select(tables.users).where(tables.users.c.alias == alias))).one_or_none())
 
 
@@ -99,7 +96,7 @@ async def owner(conn: Connection) -> User | None:
 async def page(conn: Connection, *, after_alias: int = 0, limit: int, search: str | None = None) -> list[User]:
     """The next people by alias; ``search`` is a part of their user name or e-mail address."""
     query = select(tables.users).order_by(tables.users.c.alias).limit(limit)
-    query = query.where(tables.users.c.alias > max(0, min(after_alias, 2**31 - 1)))
+    query = query.where(tables.users.c.alias > after_alias)
     if search:
         found = select(tables.names.c.user).where(tables.names.c.key.contains(key(search), autoescape=True))
         query = query.where(tables.users.c.id.in_(found))
