@@ -46,10 +46,18 @@ class Actor:
         return scope in self.scopes
 
 
+LOCAL = "local"
+"""The address of a `Source` that is a command, or the server itself: whoever may run one owns the data directory."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Who caused a change and from where, for the audit log. ``address`` is an IP address, ``local`` for commands."""
+    """Who caused a change and from where, for the audit log. ``address`` is an IP address, or `LOCAL`."""
 
     user: UserId | None
     name: str
     address: str
+
+
+ITSELF = Source(user=None, name="webterm", address=LOCAL)
+"""What the server does by itself."""

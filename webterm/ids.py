@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import uuid
 from typing import NewType
 
 TerminalId = NewType("TerminalId", str)
@@ -17,5 +18,26 @@ InvitationId = NewType("InvitationId", str)
 
 
 def new_terminal_id() -> TerminalId:
-    """A fresh id: 22 characters (128 random bits) that are safe in URLs and file names."""
-    return TerminalId(secrets.token_urlsafe(16))
+    return TerminalId(_fresh())
+
+
+def new_user_id() -> UserId:
+    return UserId(str(uuid.uuid4()))
+
+
+def new_login_id() -> LoginId:
+    """For an API client; a browser's is made of its cookie."""
+    return LoginId(_fresh())
+
+
+def new_token_id() -> TokenId:
+    return TokenId(_fresh())
+
+
+def new_invitation_id() -> InvitationId:
+    return InvitationId(_fresh())
+
+
+def _fresh() -> str:
+    """22 characters (128 random bits) that are safe in URLs and file names."""
+    return secrets.token_urlsafe(16)

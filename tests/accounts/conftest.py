@@ -9,10 +9,10 @@ from typing import Literal
 import pytest
 
 from tests.store.conftest import ENGINES, cluster, url
-from webterm.access import Source
+from webterm.access import LOCAL, Source
 from webterm.accounts.invitations import Invitations
 from webterm.accounts.passwords import Passwords
-from webterm.accounts.people import LOCAL, People
+from webterm.accounts.people import People
 from webterm.accounts.rights import Rights
 from webterm.accounts.signing_in import SigningIn
 from webterm.accounts.throttle import Throttle

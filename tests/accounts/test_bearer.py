@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 
 from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, Clock, Town
 from tests.accounts.proofs import CAFE, HOME, KEYS, Proofs, proofs_on, source_of
-from webterm.accounts.bearer import LEEWAY, LONGEST, PURPOSE, TokenPair, hash_of
+from webterm.accounts.bearer import LEEWAY, LONGEST, PURPOSE, TokenPair
 from webterm.accounts.keys import Keys
 from webterm.accounts.logins import DAY
+from webterm.accounts.secret_texts import hash_of
 from webterm.errors import NotSignedIn
 from webterm.settings_accounts import Accounts
 from webterm.store import refreshes

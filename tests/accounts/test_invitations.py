@@ -8,9 +8,9 @@ import pytest
 
 from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, PASSWORD, STRANGER, Clock, Town
 from webterm.access import Source
-from webterm.accounts.invitations import hash_of
 from webterm.accounts.logins import DAY
 from webterm.accounts.people import Candidate
+from webterm.accounts.secret_texts import hash_of
 from webterm.errors import InvalidRequest, NameTaken, NoSuchInvitation, RegistrationClosed
 from webterm.ids import InvitationId
 from webterm.store.users import User

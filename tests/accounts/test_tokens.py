@@ -10,8 +10,8 @@ from tests.accounts.conftest import COMMAND, ON_BOTH_ENGINES, Clock, Town
 from tests.accounts.proofs import CAFE, HOME, Proofs, proofs_on, source_of
 from webterm.access import Scope
 from webterm.accounts.actors import actor_of
-from webterm.accounts.bearer import hash_of
 from webterm.accounts.logins import DAY, FRESH
+from webterm.accounts.secret_texts import hash_of
 from webterm.accounts.tokens import MOST, Token
 from webterm.errors import InvalidRequest, LimitReached, MissingScope, NoSuchToken, NotSignedIn
 from webterm.store import tokens

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from tests.web.conftest import Running
 from tests.web.proofs import ADMINS, Proof
-from webterm.access import EVERYDAY, Source
+from webterm.access import EVERYDAY, LOCAL, Source
 from webterm.accounts.bearer import TokenPair
-from webterm.accounts.people import LOCAL, Role, User
+from webterm.accounts.people import Role, User
 from webterm.web.site import SITE, OwnLogin
 
 COMMAND = Source(user=None, name="root", address=LOCAL)

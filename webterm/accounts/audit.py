@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from webterm.access import Source
+from webterm.access import ITSELF, Source
 from webterm.datadir import write_private
 from webterm.errors import StoreUnavailable
 from webterm.events import TerminalEvent, TerminalOpened
@@ -34,7 +34,6 @@ FLUSH = 5.0
 LATE = 2.0
 """Seconds after which an entry says that it was written later than it happened."""
 _BATCH = 200
-_ITSELF = Source(user=None, name="webterm", address="local")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +189,7 @@ class AuditTrail:
                 await _append(conn, waiting, now)
             if lost:
                 detail = f"{lost} entries about terminals were lost while the database was away"
-                await audit.append(conn, _ITSELF, "audit.lost", now=now, detail=detail)
+                await audit.append(conn, ITSELF, "audit.lost", now=now, detail=detail)
         for _ in batch:
             self._waiting.popleft()
         self._lost -= lost

@@ -9,7 +9,6 @@ at the same time: the second attempt cannot be told from a thief's.
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from webterm.access import Source
 from webterm.accounts.keys import Keys
 from webterm.accounts.logins import DAY, Logins
 from webterm.accounts.rights import Rights
+from webterm.accounts.secret_texts import hash_of, new_secret
 from webterm.errors import NotSignedIn
 from webterm.ids import LoginId, UserId
 from webterm.settings_accounts import Accounts
@@ -159,7 +159,7 @@ class Bearer:
             await audit.append(conn, by, "token.reused", login.id, now=now)
 
     async def _add_refresh(self, conn: Connection, login: LoginId) -> str:
-        token = REFRESH + secrets.token_urlsafe(32)
+        token = REFRESH + new_secret()
         await refreshes.add(conn, hash=hash_of(token), login=login, now=self._clock())
         return token
 
@@ -178,8 +178,3 @@ class Bearer:
         )
         access = jwt.encode(msgspec.to_builtins(claims), self._key, algorithm=ALGORITHM)
         return TokenPair(access, refresh, self._lasts)
-
-
-def hash_of(token: str) -> str:
-    """Under which a token of ours is kept. It has 256 random bits, so a plain hash is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

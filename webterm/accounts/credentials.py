@@ -13,10 +13,11 @@ from typing import Literal
 
 from webterm.access import Actor, Scope, Source
 from webterm.accounts.actors import actor_of
-from webterm.accounts.bearer import Bearer, hash_of
+from webterm.accounts.bearer import Bearer
 from webterm.accounts.logins import Kind, Logins, id_of
 from webterm.accounts.names import LONGEST, fitting
 from webterm.accounts.people import People
+from webterm.accounts.secret_texts import hash_of
 from webterm.accounts.tokens import PREFIX, PersonalTokens, lives
 from webterm.errors import NameTaken
 from webterm.ids import LoginId, ProofId, TokenId

@@ -6,8 +6,6 @@ is no longer an admin, or disabled or gone, it is void.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable
 
@@ -15,15 +13,16 @@ from webterm.access import Scope, Source
 from webterm.accounts.actors import scopes_of
 from webterm.accounts.logins import DAY
 from webterm.accounts.names import checked_email, checked_tier
+from webterm.accounts.secret_texts import hash_of, new_secret
 from webterm.errors import LimitReached, NoSuchInvitation
-from webterm.ids import InvitationId
+from webterm.ids import InvitationId, new_invitation_id
 from webterm.settings import Settings
 from webterm.store import audit, invitations, users
 from webterm.store.engine import Connection, Store
 from webterm.store.invitations import Invitation
 from webterm.store.users import Role
 
-__all__ = ["Invitation", "Invitations", "good_invitation", "hash_of"]
+__all__ = ["Invitation", "Invitations", "good_invitation"]
 
 MOST = 1000
 """Invitations that are open at the same time."""
@@ -35,11 +34,6 @@ async def good_invitation(conn: Connection, token: str, *, now: float) -> Invita
     if found is None or found.used_at is not None or found.expires <= now or not await _is_backed(conn, found):
         raise NoSuchInvitation("this invitation is wrong, used or too old; ask for a fresh one")
     return found
-
-
-def hash_of(token: str) -> str:
-    """What is kept of a token: it has 256 random bits, so a plain hash is enough."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Invitations:
@@ -59,9 +53,9 @@ class Invitations:
         tier, `webterm.errors.LimitReached` when too many are open.
         """
         now, accounts = self._clock(), self._settings.accounts
-        token = secrets.token_urlsafe(32)
+        token = new_secret()
         invitation = Invitation(
-            id=InvitationId(secrets.token_urlsafe(16)),
+            id=new_invitation_id(),
             hash=hash_of(token),
             email=None if email is None else checked_email(email),
             role=role,
@@ -83,8 +77,7 @@ class Invitations:
         """Invitations that can still be used, the newest first."""
         now = self._clock()
         async with self._store.reading() as conn:
-            found = [each for each in await invitations.open_ones(conn, now) if await _is_backed(conn, each)]
-        return sorted(found, key=lambda invitation: invitation.created, reverse=True)
+            return [each for each in await invitations.open_ones(conn, now) if await _is_backed(conn, each)]
 
     async def remove(self, invitation: InvitationId, by: Source) -> None:
         """Make an invitation void. Raises `webterm.errors.NoSuchInvitation`."""

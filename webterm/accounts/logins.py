@@ -8,16 +8,15 @@ the change that is noted with it (`webterm.accounts.rights`).
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from typing import Literal
 
 from webterm.access import Source
 from webterm.accounts.rights import Rights
+from webterm.accounts.secret_texts import hash_of, new_secret
 from webterm.errors import NoSuchLogin, NotSignedIn
-from webterm.ids import LoginId, UserId
+from webterm.ids import LoginId, UserId, new_login_id
 from webterm.settings_accounts import Accounts
 from webterm.store import audit, changes, logins, users
 from webterm.store.engine import Connection, Store
@@ -36,8 +35,8 @@ Kind = Literal["browser", "api"]
 
 
 def id_of(token: str) -> LoginId:
-    """The id that belongs to a cookie's token. The token has 256 random bits, so a plain hash is enough."""
-    return LoginId(hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest())
+    """The id that belongs to a cookie's token."""
+    return LoginId(hash_of(token))
 
 
 async def known_addresses(conn: Connection, user: UserId) -> set[str]:
@@ -70,7 +69,7 @@ class Logins:
 
         Raises `webterm.errors.NotSignedIn` as `admit` does.
         """
-        token = secrets.token_urlsafe(32)
+        token = new_secret()
         async with self._store.writing() as conn:
             login = await self.admit(conn, user, "browser", id_of(token), by, agent)
         self._rights.poke()  # somebody may have made room
@@ -78,7 +77,7 @@ class Logins:
 
     async def add_api(self, conn: Connection, user: User, by: Source, agent: str) -> Login:
         """Sign in an API client, as a part of the caller's transaction. Raises as `admit` does."""
-        return await self.admit(conn, user, "api", LoginId(secrets.token_urlsafe(16)), by, agent)
+        return await self.admit(conn, user, "api", new_login_id(), by, agent)
 
     async def admit(self, conn: Connection, user: User, kind: Kind, login_id: LoginId, by: Source, agent: str) -> Login:
         """Keep a login of the person ``user``, given as when the proof of identity was checked.
@@ -117,7 +116,7 @@ class Logins:
         async with self._store.reading() as conn:
             found = await logins.of_user(conn, user)
         now = self._clock()
-        return sorted((login for login in found if login.expires > now), key=lambda login: login.seen, reverse=True)
+        return [login for login in found if login.expires > now]
 
     async def end(self, login: LoginId, by: Source) -> None:
         """End one login of the person who asks. Raises `webterm.errors.NoSuchLogin`, also for somebody else's."""

@@ -8,7 +8,6 @@ stranger to come and sign in.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +19,7 @@ from webterm.clients.id_tokens import Claims
 from webterm.clients.oidc import OidcClient
 from webterm.errors import Conflict, InvalidRequest, NameTaken, NoSuchProvider, OidcRefused, RegistrationClosed
 from webterm.errors import WebtermError as Error
-from webterm.ids import UserId
+from webterm.ids import UserId, new_user_id
 from webterm.settings import Settings
 from webterm.settings_accounts import Provider
 from webterm.store import audit, identities, users
@@ -200,7 +199,7 @@ class Oidc:
             raise RegistrationClosed("there is no account for this person here, and none is made")
         user = await users.add(
             conn,
-            id=UserId(str(uuid.uuid4())),
+            id=new_user_id(),
             username=await free_name(conn, _username(email)),
             email=email,
             password=None,

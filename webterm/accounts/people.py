@@ -7,29 +7,26 @@ server (`webterm.accounts.rights`), all in one transaction. ``by`` says who caus
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from webterm.access import Source
+from webterm.access import LOCAL, Source
 from webterm.accounts.invitations import good_invitation
 from webterm.accounts.logins import end_logins
 from webterm.accounts.names import LONGEST, checked_email, checked_tier, checked_username, name_of_process
 from webterm.accounts.passwords import Passwords
 from webterm.accounts.rights import Rights
 from webterm.errors import Conflict, Forbidden, NoSuchInvitation, NoSuchUser, RegistrationClosed
-from webterm.ids import LoginId, ProofId, UserId
+from webterm.ids import LoginId, ProofId, UserId, new_user_id
 from webterm.settings import Settings
 from webterm.store import audit, changes, invitations, users
 from webterm.store.engine import Connection, Store
 from webterm.store.invitations import Invitation
 from webterm.store.users import Role, User
 
-__all__ = ["LOCAL", "Candidate", "People", "Role", "User"]
+__all__ = ["Candidate", "People", "Role", "User"]
 
-LOCAL = "local"
-"""The address of a `webterm.access.Source` that is a command: whoever may run one owns the data directory."""
 MOST_PER_PAGE = 200
 LARGEST_ALIAS = 2**31 - 1
 
@@ -258,7 +255,7 @@ class People:
     async def _add(self, conn: Connection, new: _New, now: float) -> User:
         return await users.add(
             conn,
-            id=UserId(str(uuid.uuid4())),
+            id=new_user_id(),
             username=new.username,
             email=new.email,
             password=new.password,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from webterm.access import Actor
+from webterm.accounts.secret_texts import hash_of, new_secret
 from webterm.errors import LimitReached
 from webterm.ids import ProofId, UserId
 from webterm.store.changes import Change
@@ -41,7 +40,7 @@ class Tickets:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._tickets: dict[bytes, Ticket] = {}
+        self._tickets: dict[str, Ticket] = {}
 
     def issue(self, actor: Actor, proof: ProofId | None) -> str:
         """A new ticket. Raises `webterm.errors.LimitReached` when too many are unused."""
@@ -49,13 +48,13 @@ class Tickets:
         own = sum(ticket.actor.id == actor.id for ticket in self._tickets.values())
         if len(self._tickets) >= MOST or own >= MOST_PER_PERSON:
             raise LimitReached(f"too many tickets are unused; wait {LIFETIME} seconds")
-        secret = secrets.token_urlsafe(32)
-        self._tickets[_hash(secret)] = Ticket(actor, proof, self._clock() + LIFETIME)
+        secret = new_secret()
+        self._tickets[hash_of(secret)] = Ticket(actor, proof, self._clock() + LIFETIME)
         return secret
 
     def use(self, secret: str) -> Ticket | None:
         """What a ticket stands for, once; None when it is unknown, used or too old."""
-        ticket = self._tickets.pop(_hash(secret), None)
+        ticket = self._tickets.pop(hash_of(secret), None)
         return ticket if ticket is not None and self._clock() < ticket.expires else None
 
     async def on_change(self, change: Change) -> None:
@@ -71,7 +70,3 @@ class Tickets:
 
     def _forget(self, which: Callable[[Ticket], bool]) -> None:
         self._tickets = {key: ticket for key, ticket in self._tickets.items() if not which(ticket)}
-
-
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()

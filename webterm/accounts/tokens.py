@@ -6,16 +6,15 @@ longer an admin has no admin's tokens either.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Callable, Collection
 
 from webterm.access import Actor, Scope, Source
-from webterm.accounts.bearer import hash_of
 from webterm.accounts.logins import DAY, FRESH
 from webterm.accounts.rights import Rights
+from webterm.accounts.secret_texts import hash_of, new_secret
 from webterm.errors import InvalidRequest, LimitReached, MissingScope, NoSuchToken, NotSignedIn
-from webterm.ids import TokenId, UserId
+from webterm.ids import TokenId, UserId, new_token_id
 from webterm.store import audit, changes, tokens, users
 from webterm.store.engine import Store
 from webterm.store.tokens import Token
@@ -55,9 +54,9 @@ class PersonalTokens:
         if not wanted <= actor.scopes:
             raise MissingScope(f"you have no {' and no '.join(sorted(wanted - actor.scopes))} to give")
         now = self._clock()
-        text = PREFIX + secrets.token_urlsafe(32)
+        text = PREFIX + new_secret()
         token = Token(
-            id=TokenId(secrets.token_urlsafe(16)),
+            id=new_token_id(),
             user=actor.id,
             name=name,
             hash=hash_of(text),

@@ -114,7 +114,7 @@ def _database(settings: Settings, *, make: bool = False) -> Database:
 
 async def _write_down(settings: Settings) -> None:
     """A log that ends earlier than it did has to say why."""
-    from webterm.access import Source
+    from webterm.access import LOCAL, Source
     from webterm.accounts.audit import HEAD_FILE, AuditTrail
     from webterm.accounts.names import name_of_process
     from webterm.store.engine import Store
@@ -122,7 +122,7 @@ async def _write_down(settings: Settings) -> None:
     store = Store(settings.database_url)
     try:
         await store.open()
-        by = Source(user=None, name=await name_of_process(), address="local")
+        by = Source(user=None, name=await name_of_process(), address=LOCAL)
         await AuditTrail(store, settings.data_dir / HEAD_FILE).restored(by)
     finally:
         await store.aclose()

@@ -185,10 +185,10 @@ def _apply(settings: Settings, rule: Rule[T]) -> T:
 
 
 async def _on_store(settings: Settings, pepper: bytes, rule: Rule[T]) -> T:
-    from webterm.access import Source
+    from webterm.access import LOCAL, Source
     from webterm.accounts.names import name_of_process
     from webterm.accounts.passwords import Passwords
-    from webterm.accounts.people import LOCAL, People
+    from webterm.accounts.people import People
     from webterm.accounts.rights import Rights
     from webterm.store.engine import Store
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from webterm.access import Actor, Source
+from webterm.access import ITSELF, Actor, Source
 from webterm.errors import LimitReached, NoSuchDriver, NoSuchTerminal
 from webterm.events import Tell, TerminalClosed, TerminalOpened
 from webterm.hub.intake import Intake
@@ -25,7 +25,6 @@ from webterm.session import Driver, Launch, Session, Size
 _SWEEP_EVERY, _SWEEP_AT_MOST_EVERY = 30.0, 0.5  # seconds
 CheckOpening = Callable[[Actor, str], None]
 """Gets who asks and the driver's name."""
-_ITSELF = Source(user=None, name="webterm", address="local")
 _logger = logging.getLogger(__name__)
 
 
@@ -126,7 +125,7 @@ class Hub:
         mine = (terminal for terminal in self._terminals.values() if self._may_see(actor, terminal))
         return sorted(mine, key=lambda terminal: terminal.record.created)
 
-    def close(self, terminal: Terminal, source: Source = _ITSELF) -> asyncio.Future[None]:
+    def close(self, terminal: Terminal, source: Source = ITSELF) -> asyncio.Future[None]:
         """End the program and remove the terminal: that is under way now. Wait for it, or do not.
 
         ``source`` is who wants it; without, the server itself does.
@@ -136,7 +135,7 @@ class Hub:
             self._tell(TerminalClosed(source=source, terminal=terminal.id, driver=terminal.driver, program=program))
         return asyncio.shield(self._tasks.run(self._close(terminal, "closed")))
 
-    def close_all_of(self, user: UserId, source: Source = _ITSELF) -> asyncio.Future[None]:
+    def close_all_of(self, user: UserId, source: Source = ITSELF) -> asyncio.Future[None]:
         """End a person's programs and remove their terminals, as `close` does each."""
         closings = [self.close(terminal, source) for terminal in self._terminals.values() if terminal.owner == user]
         return asyncio.shield(self._tasks.run(_all_of(closings)))

@@ -6,7 +6,6 @@ in Redis. When that does not answer, each counts in memory until it does: calls 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import time
@@ -21,6 +20,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
 from webterm.access import Actor
+from webterm.accounts.secret_texts import hash_of
 from webterm.errors import RateLimited, SettingsError
 from webterm.settings import Settings
 from webterm.web.counts import Counts
@@ -83,7 +83,7 @@ class Limits:
         self._shared = MovingWindowRateLimiter(_storage(self._redis)) if self._redis else None
         self._shared_from = 0.0  # when to try Redis again
         self._warned = False
-        self._good: OrderedDict[bytes, None] = OrderedDict()
+        self._good: OrderedDict[str, None] = OrderedDict()
 
     async def count(self, kind: Kind, actor: Actor | None, place: str) -> Standing | None:
         """Count one call of ``actor``, or of ``place`` (an address group) when nobody is signed in.
@@ -102,7 +102,7 @@ class Limits:
         So that a flood of guesses costs no look into the database. Raises `webterm.errors.RateLimited`.
         """
         item = self._item("auth", None)
-        if item is None or _digest(token) in self._good:
+        if item is None or hash_of(token) in self._good:
             return
         key = ("proofs", place)
         if not await self._memory.test(item, *key):
@@ -110,15 +110,16 @@ class Limits:
 
     async def wrong_proof(self, place: str, token: str) -> None:
         """A bearer token was wrong: that counts against the place."""
-        self._good.pop(_digest(token), None)
+        self._good.pop(hash_of(token), None)
         item = self._item("auth", None)
         if item is not None:
             await self._memory.hit(item, "proofs", place)
 
     def good_proof(self, token: str) -> None:
         """A bearer token was good."""
-        self._good[_digest(token)] = None
-        self._good.move_to_end(_digest(token))
+        known = hash_of(token)
+        self._good[known] = None
+        self._good.move_to_end(known)
         if len(self._good) > REMEMBERED:
             self._good.popitem(last=False)
 
@@ -197,7 +198,3 @@ def _storage(pool: ConnectionPool) -> RedisStorage:
     return RedisStorage(
         "async+redis://", wrap_exceptions=True, implementation="redispy", key_prefix="webterm", **options
     )
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
