@@ -10,38 +10,44 @@ from aiohttp import web
 from webterm.errors import InvalidRequest, TooBig
 
 LARGEST = 64 * 1024
+BODY = web.RequestKey("webterm_body", bytes)
 
 T = TypeVar("T")
 
 
+async def receive(request: web.Request) -> None:
+    """Wait until a request's body is there, for `read_json`; of one that is too large, only the beginning.
+
+    To be done before it is found out who asks: otherwise somebody could begin a request, lose the right to it, and
+    end it whenever they like.
+    """
+    # aiohttp's own limit belongs to the application that we may be embedded in.
+    body = bytearray()
+    if request.content_type == "application/json" and (request.content_length or 0) <= LARGEST:
+        async for chunk in request.content.iter_any():
+            body += chunk
+            if len(body) > LARGEST:
+                break
+    request[BODY] = bytes(body)
+
+
 async def read_json(request: web.Request, shape: type[T]) -> T:
-    """The request's body as a ``shape``.
+    """The request's body as a ``shape``; the gate has waited for it.
 
     Raises HTTP 415 for another content type (a form of another site can send those without asking),
     `webterm.errors.TooBig` beyond 64 KiB and `webterm.errors.InvalidRequest`, which names the field.
     """
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="the body has to be application/json")
-    body = await _read(request)
+    body = request[BODY]
+    if max(len(body), request.content_length or 0) > LARGEST:
+        raise TooBig(f"the body is larger than {LARGEST} bytes")
     try:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(str(error)) from None
     except RecursionError:
         raise InvalidRequest("the body is nested too deeply") from None
-
-
-async def _read(request: web.Request) -> bytes:
-    # aiohttp's own limit belongs to the application that we may be embedded in.
-    body = bytearray()
-    if (request.content_length or 0) <= LARGEST:
-        async for chunk in request.content.iter_any():
-            body += chunk
-            if len(body) > LARGEST:
-                break
-        else:
-            return bytes(body)
-    raise TooBig(f"the body is larger than {LARGEST} bytes")
 
 
 def json(value: object, *, status: int = 200) -> web.Response:

@@ -1,7 +1,8 @@
 """What every request passes before its handler: one chain, the same for all routes, driven by the route's row.
 
 From the outside in: a request id, the log and the measurements; errors turned into answers; the host name; a browser's
-question whether a page elsewhere may call; who is asking, how often, from which page, and whether the row lets them in.
+question whether a page elsewhere may call; the body, however long it takes; and only then who is asking, how often,
+from which page, and whether the row lets them in.
 The chain is put around each handler and not into the application, so that it stays away from the routes of a host
 application, whatever the prefix.
 """
@@ -17,6 +18,7 @@ from aiohttp import web
 
 from webterm.accounts.throttle import group_of
 from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
+from webterm.web.bodies import receive
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
 from webterm.web.row import Handler, Row
@@ -107,6 +109,12 @@ async def _preflight(row: Row, handler: Handler, request: web.Request) -> web.St
     return site(request).cors.preflight(request) or await handler(request)
 
 
+async def _received(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
+    if row.body is not None:
+        await receive(request)
+    return await handler(request)
+
+
 async def _known(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
     request[VISITOR] = await find(row, request)
     return await handler(request)
@@ -156,4 +164,4 @@ async def _let_in(row: Row, handler: Handler, request: web.Request) -> web.Strea
     return await handler(request)
 
 
-CHAIN = (_logged, _answered, _for_us, _preflight, _known, _limited, _from_own_page, _let_in)
+CHAIN = (_logged, _answered, _for_us, _preflight, _received, _known, _limited, _from_own_page, _let_in)
