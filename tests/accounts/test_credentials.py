@@ -11,7 +11,7 @@ from tests.accounts.proofs import CAFE, HOME, Proofs, proofs_on, source_of
 from webterm.access import EVERYDAY, Scope
 from webterm.accounts.actors import actor_of
 from webterm.accounts.logins import DAY
-from webterm.errors import InvalidRequest
+from webterm.errors import InvalidRequest, NameTaken
 from webterm.ids import LoginId
 from webterm.settings_accounts import Accounts
 
@@ -89,6 +89,20 @@ async def test_a_proxy_names_people_who_are_here(town: Town, proofs: Proofs) -> 
         assert await proofs.credentials.by_proxy(name, HOME) == actor_of(ann)
     await town.people.change(ann.id, COMMAND, disabled=True)
     assert await proofs.credentials.by_proxy("ann", HOME) is None
+
+
+@ON_BOTH_ENGINES
+async def test_a_proxy_names_people_as_they_are_spelled(town: Town, proofs: Proofs) -> None:
+    """To a proxy these are others, who may have chosen their names there; nobody else's account is theirs."""
+    ann = await town.ann(role="admin", email="strasse@example.org")
+    erika = await town.people.create(COMMAND, username="erika", email="m\u00fcller@example.org")
+    for name in ("stra\u00dfe@example.org", "\u017ftrasse@example.org", "\uff41nn", "STRA\u1e9eE@example.org"):
+        with pytest.raises(NameTaken):
+            await proofs.credentials.by_proxy(name, HOME)
+    for name in ("m\u00fcller@example.org", "M\u00dcLLER@example.org", "mu\u0308ller@example.org"):
+        assert await proofs.credentials.by_proxy(name, HOME) == actor_of(erika)
+    assert await proofs.credentials.by_proxy("Strasse@Example.org", HOME) == actor_of(ann)
+    assert len(await town.everybody()) == 2
 
 
 @ON_BOTH_ENGINES

@@ -7,6 +7,7 @@ server or command ended it.
 from __future__ import annotations
 
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -74,7 +75,8 @@ class Credentials:
         """Who is called ``name`` by a proxy that we trust, who has signed them in; a new name gets an account.
 
         ``name`` is a user name or an e-mail address. None for a disabled account. Raises
-        `webterm.errors.InvalidRequest` for a new name that cannot be one.
+        `webterm.errors.InvalidRequest` for a new name that cannot be one, and `webterm.errors.NameTaken` for one that
+        somebody has who is spelled differently: to the proxy these are two people.
         """
         user = await self._named(name) or await self._welcome(name, address)
         return None if user.disabled else actor_of(user)
@@ -96,7 +98,10 @@ class Credentials:
 
     async def _named(self, name: str) -> User | None:
         async with self._store.reading() as conn:
-            return await users.by_name(conn, name)
+            user = await users.by_name(conn, name)
+        if user is not None and not _spells(name, user):
+            raise NameTaken("somebody else here has nearly this name")
+        return user
 
     async def _welcome(self, name: str, address: str) -> User:
         by = Source(user=None, name="proxy", address=address)
@@ -134,3 +139,14 @@ class Credentials:
             return None
         await self._personal.touch(token)
         return Proven(actor_of(user, frozenset(map(Scope, token.scopes))), token.id, "personal")
+
+
+def _spells(name: str, user: User) -> bool:
+    """Whether it is this person's name or address but for the case of letters.
+
+    Names that only look alike lead to one person, so that no second one is made (`webterm.store.users`): ``ß`` is
+    ``ss`` there. Who comes without a password has to be that very person.
+    """
+    spelled = unicodedata.normalize("NFC", name).lower()
+    texts = [text for text in (user.username, user.email) if text is not None]
+    return any(name.isascii() == text.isascii() and spelled == text.lower() for text in texts)
