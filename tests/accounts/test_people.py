@@ -12,7 +12,7 @@ from webterm.access import Scope, Source
 from webterm.accounts.actors import actor_of
 from webterm.accounts.names import RESERVED, fitting, name_of_process
 from webterm.accounts.people import Candidate, Role
-from webterm.errors import Conflict, Forbidden, InvalidRequest, NameTaken, NoSuchUser, RegistrationClosed
+from webterm.errors import Conflict, Forbidden, InvalidRequest, MissingScope, NameTaken, NoSuchUser, RegistrationClosed
 from webterm.ids import LoginId, UserId
 from webterm.store import logins
 from webterm.store.logins import Login
@@ -226,6 +226,33 @@ async def test_the_owner_gets_a_free_name(town: Town) -> None:
 )
 def test_a_name_of_the_system_made_fit(system: str, name: str) -> None:
     assert fitting(system) == name
+
+
+@ON_BOTH_ENGINES
+@pytest.mark.parametrize("ending", [{"role": "user"}, {"disabled": True}, None])
+async def test_who_was_an_admin_when_asking_and_is_none_when_it_is_done(
+    town: Town, ending: dict[str, object] | None
+) -> None:
+    """As while a password waits to be hashed, or for another writer."""
+    admin = await town.people.create(COMMAND, username="boss", role="admin")
+    ann = await town.ann()
+    _, invitation = await town.invitations.create(acting(admin))
+    calls = (
+        lambda: town.people.create(acting(admin), username="mallory", role="admin"),
+        lambda: town.people.change(ann.id, acting(admin), role="admin"),
+        lambda: town.people.delete(ann.id, acting(admin)),
+        lambda: town.invitations.create(acting(admin), role="admin"),
+        lambda: town.invitations.remove(invitation.id, acting(admin)),
+    )
+    if ending is None:
+        await town.people.delete(admin.id, COMMAND)
+    else:
+        await town.people.change(admin.id, COMMAND, **ending)  # type: ignore[arg-type] # fields of two types
+    for call in calls:
+        with pytest.raises(MissingScope):
+            await call()
+    assert await town.people.get(ann.id) == ann
+    assert {user.username for user in await town.everybody()} <= {"ann", "boss"}
 
 
 async def test_nobody_else_changes_the_owner(town: Town) -> None:

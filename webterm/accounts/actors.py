@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from webterm.access import EVERYDAY, Actor, Scope
+from webterm.access import EVERYDAY, Actor, Scope, Source
+from webterm.errors import MissingScope
+from webterm.store import users
+from webterm.store.engine import Connection
 from webterm.store.users import User
 
 
@@ -24,3 +27,14 @@ def actor_of(user: User, scopes: frozenset[Scope] | None = None) -> Actor:
         tier=user.tier,
         scopes=most if scopes is None else most & scopes,
     )
+
+
+async def check_admin(conn: Connection, by: Source) -> None:
+    """Raises `webterm.errors.MissingScope` when somebody who came as an admin is none now.
+
+    To be asked in the transaction that acts for them: whoever waits for a password to be hashed, or for a turn to
+    write, may have lost the right meanwhile. What commands, strangers and proxies cause is allowed elsewhere.
+    """
+    user = None if by.user is None else await users.by_id(conn, by.user)
+    if by.user is not None and (user is None or user.disabled or Scope.ADMIN not in scopes_of(user)):
+        raise MissingScope(f"this needs the scope {Scope.ADMIN}, and you have just lost it")

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from webterm.access import Scope, Source
-from webterm.accounts.actors import scopes_of
+from webterm.accounts.actors import check_admin, scopes_of
 from webterm.accounts.logins import DAY
 from webterm.accounts.names import checked_email, checked_tier
 from webterm.accounts.secret_texts import hash_of, new_secret
@@ -67,6 +67,7 @@ class Invitations:
             used_at=None,
         )
         async with self._store.writing() as conn:
+            await check_admin(conn, by)
             if len(await invitations.open_ones(conn, now)) >= MOST:
                 raise LimitReached(f"{MOST} invitations are open; remove some")
             await invitations.add(conn, invitation)
@@ -82,6 +83,7 @@ class Invitations:
     async def remove(self, invitation: InvitationId, by: Source) -> None:
         """Make an invitation void. Raises `webterm.errors.NoSuchInvitation`."""
         async with self._store.writing() as conn:
+            await check_admin(conn, by)
             if not await invitations.remove(conn, invitation):
                 raise NoSuchInvitation("there is no such invitation")
             await audit.append(conn, by, "invitation.remove", invitation, now=self._clock())

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webterm.access import LOCAL, Source
+from webterm.accounts.actors import check_admin
 from webterm.accounts.invitations import good_invitation
 from webterm.accounts.logins import end_logins
 from webterm.accounts.names import LONGEST, checked_email, checked_tier, checked_username, name_of_process
@@ -135,7 +136,7 @@ class People:
     ) -> User:
         """Make an account for somebody else. Without a password nobody can sign in to it by name.
 
-        Raises as `register` does, save for what is about registering.
+        Raises as `register` does, save for what is about registering, and `webterm.errors.MissingScope` as `change`.
         """
         checked_username(username, reserved=False)
         email = None if email is None else checked_email(email)
@@ -143,6 +144,7 @@ class People:
         kept = None if password is None else await self._hash_new(password, username, email)
         now = self._clock()
         async with self._store.writing() as conn:
+            await check_admin(conn, by)
             user = await self._add(conn, _New(username, email, kept, role, tier), now)
             await audit.append(
                 conn, by, "user.create", user.id, now=now, detail=f"{username}, role {role}, tier {tier}"
@@ -180,7 +182,8 @@ class People:
 
         The owner's account is changed by the owner and by commands alone; it stays an admin's, and is never disabled.
         One's own password is not changed here: it takes the current one, and no token is good for it.
-        Raises `webterm.errors.NoSuchUser`, `webterm.errors.Forbidden` and `webterm.errors.InvalidRequest`.
+        Raises `webterm.errors.NoSuchUser`, `webterm.errors.Forbidden` and `webterm.errors.InvalidRequest`; and
+        `webterm.errors.MissingScope` when who asks is no admin (any more).
         """
         kept = None
         if password is not None:
@@ -193,6 +196,7 @@ class People:
             checked_tier(tier, self._settings.limits)
         now = self._clock()
         async with self._store.writing() as conn:
+            await check_admin(conn, by)
             user = await _person(conn, who)
             _check_may_change(user, by)
             if user.owner and (role == "user" or disabled):
@@ -240,6 +244,7 @@ class People:
         """
         now = self._clock()
         async with self._store.writing() as conn:
+            await check_admin(conn, by)
             user = await _person(conn, who)
             if user.owner:
                 raise Forbidden("the owner's account cannot be removed")
