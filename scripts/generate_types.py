@@ -19,7 +19,6 @@ from msgspec import inspect
 from webterm.protocol import messages
 from webterm.session import MAX_COLS, MAX_ROWS
 from webterm.web.failures import Problem
-from webterm.web.openapi import template
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
 
@@ -66,7 +65,7 @@ def _routes(rows: Iterable[Row]) -> str:
             "null" if kind is None else _type(inspect.type_info(kind))
             for kind in (row.body, str if row.media else row.answer)
         )
-        lines.append(f'  "{row.method} {template(row.path)}": {{ body: {body}; answer: {answer} }};')
+        lines.append(f'  "{row.method} {row.template}": {{ body: {body}; answer: {answer} }};')
     return "\n".join([*lines, "}", ""])
 
 

@@ -59,7 +59,6 @@ from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 VERSION = version("webterm")  # from a file, hence read before the loop runs
-"""Of the key that passwords are mixed with."""
 SIGN_INS = "oidc"
 """Of the key under which sign-ins with a provider are sealed."""
 PAGE = Path(__file__).parent / "static"
@@ -243,7 +242,7 @@ def _own_login(
     tokens = PersonalTokens(store, rights)
     people = People(store, passwords, settings, rights)
     credentials = Credentials(store, logins, bearer, tokens, people)
-    secure = (settings.server.public_url or "").startswith("https:")
+    secure = settings.server.secure
     name = cookie_name(settings.data_dir, secure=secure)
     return OwnLogin(
         people=people,

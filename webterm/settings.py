@@ -91,6 +91,11 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
         Meta(description="The least severe messages that are logged."),
     ] = "info"
 
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the server by TLS, which ends in a reverse proxy."""
+        return urlsplit(self.public_url or "").scheme == "https"
+
 
 class Terminals(msgspec.Struct, frozen=True, kw_only=True):
     """How many terminals there may be, and how long they are kept."""

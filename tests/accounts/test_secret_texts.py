@@ -18,6 +18,6 @@ def test_the_hash_tells_nothing() -> None:
     assert secret not in hash_of(secret)
 
 
-@pytest.mark.parametrize("sent", ["", "\0", "é", "\ud800", "\udcff"])
+@pytest.mark.parametrize("sent", ["", "\0", "é", "\ud800"])
 def test_whatever_strangers_send_has_one(sent: str) -> None:
     assert len(hash_of(sent)) == 64

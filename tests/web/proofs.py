@@ -10,7 +10,6 @@ import aiohttp
 
 from tests.web.conftest import Running
 from webterm.access import EVERYDAY, Scope
-from webterm.web.measuring import template
 from webterm.web.row import Row
 
 PASSWORD = "correct horse battery"
@@ -35,12 +34,12 @@ class Proof:
 
 
 def named(row: Row) -> str:
-    return f"{row.method} {template(row)}"
+    return f"{row.method} {row.template}"
 
 
 def path_of(row: Row, **ids: str) -> str:
     """A concrete path for a row's template; what is not in ``ids`` is nobody's."""
-    return re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], NOBODYS), template(row))
+    return re.sub(r"\{(\w+)\}", lambda match: ids.get(match[1], NOBODYS), row.template)
 
 
 async def call(

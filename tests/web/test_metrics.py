@@ -15,7 +15,7 @@ from tests.web.conftest import Running, started
 from tests.web.proofs import Proof, call, owners_cookie, personal_token
 from webterm.access import Actor, Scope
 from webterm.ids import UserId
-from webterm.web.measuring import METHODS, OUTCOMES, STATUSES, Metrics, template
+from webterm.web.measuring import METHODS, OUTCOMES, STATUSES, Metrics
 from webterm.web.routes import NOWHERE, OWN_LOGIN_ROWS, ROWS
 from webterm.web.site import SITE
 
@@ -53,10 +53,10 @@ async def test_every_number_is_there_before_anything_has_happened(running: Runni
     found = await samples(running, admin)
     for row in (*ROWS, *OWN_LOGIN_ROWS):
         for status in STATUSES:
-            assert one(found, "http_requests_total", route=template(row), method=row.method, status=status) >= 0
+            assert one(found, "http_requests_total", route=row.template, method=row.method, status=status) >= 0
         if row.limit == "auth":
             for outcome in OUTCOMES:
-                assert one(found, "sign_ins_total", route=template(row), outcome=outcome) >= 0
+                assert one(found, "sign_ins_total", route=row.template, outcome=outcome) >= 0
     for gauge in ("terminals", "exited", "viewers", "connections"):
         assert one(found, gauge) == 0
 
@@ -109,7 +109,7 @@ async def test_strangers_cannot_make_it_grow(running: Running, admin: Proof) -> 
         assert answer.split(b" ", 2)[1] == b"404"
     found = await samples(running, admin)
     assert len(found) <= series + 40  # a few rows were timed, or refused, for the first time
-    assert one(found, "http_requests_total", route=template(NOWHERE), method="other", status="4xx") == 20
+    assert one(found, "http_requests_total", route=NOWHERE.template, method="other", status="4xx") == 20
     assert {dict(labels)["method"] for name, labels in found if name == "webterm_http_requests_total"} <= {
         *METHODS,
         "other",

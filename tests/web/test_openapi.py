@@ -18,7 +18,7 @@ from tests.web.conftest import Running, started
 from webterm.access import Actor, Scope
 from webterm.ids import UserId
 from webterm.protocol import messages
-from webterm.web.openapi import openapi, operation_id, refusals, template
+from webterm.web.openapi import openapi, operation_id, refusals
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
 
@@ -32,7 +32,7 @@ def named(row: Row) -> str:
 
 
 def operation(row: Row) -> dict[str, Any]:
-    found: dict[str, Any] = DOCUMENT["paths"][template(row.path)][row.method.lower()]
+    found: dict[str, Any] = DOCUMENT["paths"][row.template][row.method.lower()]
     return found
 
 
@@ -99,7 +99,7 @@ def test_an_operation_says_what_its_row_says(row: Row) -> None:
     assert set(found["responses"][str(row.status)].get("content", {})) == expected_media(row)
     assert set(found.get("requestBody", {}).get("content", {})) == ({JSON} if row.body else set())
     places = [(parameter["in"], parameter["name"]) for parameter in found.get("parameters", ())]
-    in_path = re.findall(r"\{(\w+)\}", template(row.path))
+    in_path = re.findall(r"\{(\w+)\}", row.template)
     assert places == [("path", name) for name in in_path] + [("query", parameter.name) for parameter in row.query]
 
 

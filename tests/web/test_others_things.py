@@ -12,12 +12,11 @@ import pytest
 from tests.web.conftest import Running, browser, started
 from tests.web.proofs import NOBODYS, Proof, access_token, call, cookie, make_person, named, path_of, personal_token
 from webterm.access import EVERYDAY, Scope
-from webterm.web.measuring import template
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
 
 NAMING = [row for row in (*ROWS, *OWN_LOGIN_ROWS) if "{" in row.path]
-OWN = [row for row in NAMING if row.access in EVERYDAY and "{provider}" not in template(row)]
+OWN = [row for row in NAMING if row.access in EVERYDAY and "{provider}" not in row.template]
 """Rows that name one of one's own things. Providers are the same for everybody, and what is linked is looked up by who
 asks."""
 BODIES = {"POST /api/v1/terminals/{terminal}/resize": {"cols": 10, "rows": 10}}
@@ -33,9 +32,9 @@ async def running(directory: Path) -> AsyncIterator[Running]:
 
 
 def test_all_routes_that_name_something_are_known() -> None:
-    names = {name for row in NAMING for name in re.findall(r"\{(\w+)\}", template(row))}
+    names = {name for row in NAMING for name in re.findall(r"\{(\w+)\}", row.template)}
     assert names == {"name", "terminal", "device", "token", "provider", "user", "invitation"}
-    assert {name for row in OWN for name in re.findall(r"\{(\w+)\}", template(row))} == {"terminal", "device", "token"}
+    assert {name for row in OWN for name in re.findall(r"\{(\w+)\}", row.template)} == {"terminal", "device", "token"}
 
 
 async def belongings(running: Running, proof: Proof) -> dict[str, str]:

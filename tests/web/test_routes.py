@@ -12,7 +12,6 @@ from aiohttp import web
 
 from tests.web.conftest import Running, browser, started
 from tests.web.proofs import UPGRADE, named, path_of
-from webterm.web.measuring import template
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS, rows
 from webterm.web.row import Row
 from webterm.web.site import SITE
@@ -86,7 +85,7 @@ def routes_of(app: web.Application) -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize("prefix", ["", "/terminal", "/a/b/"])
 async def test_every_route_has_a_row(directory: Path, prefix: str) -> None:
     async with started(directory, prefix) as running:
-        known = {(row.method, running.prefix + template(row)) for row in rows(running.app[SITE])}
+        known = {(row.method, running.prefix + row.template) for row in rows(running.app[SITE])}
         found = {(method, path) for method, path in routes_of(running.app) if method not in {"*", "HEAD"}}
         assert found == known
 

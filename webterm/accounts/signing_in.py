@@ -9,6 +9,7 @@ from functools import partial
 
 from webterm.access import Source
 from webterm.accounts.logins import known_addresses
+from webterm.accounts.names import LONGEST_EMAIL
 from webterm.accounts.passwords import Passwords
 from webterm.accounts.people import People
 from webterm.accounts.throttle import Throttle, group_of
@@ -18,7 +19,7 @@ from webterm.store import audit, users
 from webterm.store.engine import Store
 from webterm.store.users import User
 
-LONGEST_NAME = 254
+LONGEST_NAME = LONGEST_EMAIL
 """Characters of a user name or an e-mail address to sign in with."""
 NOBODY = UserId("")
 

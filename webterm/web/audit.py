@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from webterm.access import Scope
 from webterm.accounts import audit
-from webterm.errors import InvalidRequest
 from webterm.ids import UserId
 from webterm.web.bodies import json
+from webterm.web.parameters import number, text
 from webterm.web.row import Parameter, Row
 from webterm.web.site import own_login
 
@@ -48,10 +48,9 @@ class Entries(Struct, frozen=True, kw_only=True):
 
 async def show(request: web.Request) -> web.StreamResponse:
     """What has happened, a page at a time."""
-    limit = _number(request, "limit", PER_PAGE)
-    if not limit or not 1 <= limit <= MOST_PER_PAGE:
-        raise InvalidRequest(f"limit: a number from 1 to {MOST_PER_PAGE}")
-    before, action, user = _number(request, "before", None), _text(request, "action"), _text(request, "user")
+    limit = number(request, "limit", PER_PAGE, least=1, most=MOST_PER_PAGE)
+    before = number(request, "before", None, most=HIGHEST)
+    action, user = (text(request, name, longest=LONGEST_FILTER) for name in ("action", "user"))
     found = await own_login(request).audit.page(before=before, limit=limit + 1, action=action, user=user)
     items = [_shown(entry) for entry in found[:limit]]
     return json(Entries(items=items, next=items[-1].number if len(found) > limit else None))
@@ -71,22 +70,6 @@ def _shown(entry: audit.Entry) -> Entry:
     )
 
 
-def _number(request: web.Request, name: str, default: int | None) -> int | None:
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= HIGHEST):
-        raise InvalidRequest(f"{name}: a number, 0 or more")
-    return int(text)
-
-
-def _text(request: web.Request, name: str) -> str:
-    text = request.query.get(name, "")
-    if len(text) > LONGEST_FILTER:
-        raise InvalidRequest(f"{name}: at most {LONGEST_FILTER} characters")
-    return text
-
-
 ROWS: Sequence[Row] = (
     Row(
         method="GET",
@@ -101,7 +84,6 @@ ROWS: Sequence[Row] = (
             Parameter(name="action", kind="text", doc="Only actions that begin so, such as `login.`."),
             Parameter(name="user", kind="text", doc="Only by the person with this id, or by names that begin so."),
         ),
-        errors=(400,),
         doc="The audit log, the newest entries first.",
     ),
 )

@@ -17,6 +17,7 @@ from webterm.ids import LoginId, UserId
 from webterm.web.bodies import json, read_json
 from webterm.web.row import Row
 from webterm.web.site import actor, own_login, site, source, visitor
+from webterm.web.visitors import is_guess
 
 AUTH = "/api/v1/auth"
 
@@ -133,8 +134,8 @@ async def follow_link(request: web.Request) -> web.StreamResponse:
 
     Relative locations are right behind a proxy that cuts a prefix off, too.
     """
-    if "prefetch" in request.headers.get("Sec-Purpose", ""):
-        return web.Response(status=503)  # a guess of the browser is not a click, and the link works once
+    if is_guess(request):
+        return web.Response(status=503)  # the link works once
     response = web.Response(status=303, headers={"Location": "./"})
     ours = own_login(request)
     try:

@@ -41,8 +41,8 @@ class Documents:
 
     def __init__(self, here: Site, rows: Sequence[Row]) -> None:
         """``rows`` are all that the application has."""
-        secure = (here.settings.server.public_url or "").startswith("https:")
-        self._cookie = None if here.actor_of else cookie_name(here.settings.data_dir, secure=secure)
+        name = cookie_name(here.settings.data_dir, secure=here.settings.server.secure)
+        self._cookie = None if here.actor_of else name
         self._prefix = here.prefix
         self._rows = rows
 

@@ -29,6 +29,6 @@ def security_headers(server: Server) -> Mapping[str, str]:
     }
     if not framed:
         headers["X-Frame-Options"] = "DENY"
-    if (server.public_url or "").startswith("https:"):
+    if server.secure:
         headers["Strict-Transport-Security"] = "max-age=31536000"
     return headers

@@ -6,7 +6,6 @@ never asked for and what never fails is there, as a zero, from the start.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -53,14 +52,14 @@ class Metrics:
         for row in rows:
             for status in STATUSES:
                 if row.method != "*":
-                    self._requests.labels(template(row), row.method, status)
+                    self._requests.labels(row.template, row.method, status)
             if row.limit == "auth":
                 for outcome in OUTCOMES:
-                    self._sign_ins.labels(template(row), outcome)
+                    self._sign_ins.labels(row.template, outcome)
 
     def answered(self, row: Row, method: str, status: int, seconds: float) -> None:
         """A request has been answered."""
-        route = template(row)
+        route = row.template
         self._requests.labels(route, method if method in METHODS else "other", f"{status // 100}xx").inc()
         if status != SWITCHING:
             self._seconds.labels(route).observe(seconds)
@@ -71,11 +70,6 @@ class Metrics:
         """Set the gauges: ``terminals``, ``exited``, ``viewers`` and ``connections``."""
         for name, gauge in self._gauges.items():
             gauge.set(counts[name])
-
-
-def template(row: Row) -> str:
-    """A row's path without the patterns in it: ``/api/v1/terminals/{terminal}``."""
-    return re.sub(r":[^{}]*(?:\{[^}]*\}[^{}]*)*\}", "}", row.path)
 
 
 def _outcome(status: int) -> str:

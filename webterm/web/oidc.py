@@ -11,12 +11,13 @@ from msgspec import Struct
 
 from webterm.access import Scope
 from webterm.accounts.flows import LIFETIME
-from webterm.accounts.oidc import Answer, Arrival, Departure, Linking, Oidc, reason
-from webterm.errors import Forbidden, InvalidRequest, NoSuchProvider, Unavailable, WebtermError
+from webterm.accounts.oidc import Answer, Arrival, Departure, Linking, reason
+from webterm.errors import Forbidden, InvalidRequest, Unavailable, WebtermError
 from webterm.web.bodies import json
 from webterm.web.gate import asked_host
 from webterm.web.row import Parameter, Row
 from webterm.web.site import actor, client_address, own_login, site, source, visitor
+from webterm.web.visitors import is_guess
 
 OIDC = "/api/v1/auth/oidc/{provider:[A-Za-z0-9_-]+}"
 IDENTITIES = "/api/v1/auth/identities"
@@ -47,7 +48,7 @@ class LinkedIdentity(Struct, frozen=True, kw_only=True):
 
 async def depart(request: web.Request) -> web.StreamResponse:
     """To the provider, to sign in there; or to the page, which says why not."""
-    if _is_guess(request):
+    if is_guess(request):
         return web.Response(status=503)
     response = web.Response(status=302)
     try:
@@ -71,7 +72,7 @@ async def link(request: web.Request) -> web.StreamResponse:
 
 async def arrive(request: web.Request) -> web.StreamResponse:
     """Back from the provider: signed in, or linked, and on to the page."""
-    if _is_guess(request):
+    if is_guess(request):
         return web.Response(status=503)
     response = web.Response(status=303)
     _keep(request, response, None)
@@ -88,8 +89,6 @@ async def arrive(request: web.Request) -> web.StreamResponse:
 async def identities(request: web.Request) -> web.StreamResponse:
     """What is linked to one's account."""
     ours = own_login(request).oidc
-    if ours is None:
-        return json([])
     names = ours.providers()
     return json(
         [
@@ -106,7 +105,7 @@ async def identities(request: web.Request) -> web.StreamResponse:
 
 async def unlink(request: web.Request) -> web.StreamResponse:
     """Forget who one is at a provider."""
-    await _oidc(request).unlink(actor(request).id, request.match_info["provider"], source(request))
+    await own_login(request).oidc.unlink(actor(request).id, request.match_info["provider"], source(request))
     return web.Response(status=204)
 
 
@@ -129,12 +128,12 @@ async def _departure(request: web.Request, linking: Linking | None) -> Departure
     onward = own_path(request.query.get("next", ""), here.prefix)
     base = (here.settings.server.public_url or _own_url(request)).rstrip("/")
     callback = f"{base}/api/v1/auth/oidc/{provider}/callback"
-    return await _oidc(request).depart(provider, redirect_uri=callback, next=onward, linking=linking)
+    return await own_login(request).oidc.depart(provider, redirect_uri=callback, next=onward, linking=linking)
 
 
 async def _arrival(request: web.Request) -> Arrival:
     query = request.query
-    return await _oidc(request).arrive(
+    return await own_login(request).oidc.arrive(
         request.match_info["provider"],
         request.cookies.get(_cookie_name(request)),
         Answer(state=query.get("state"), code=query.get("code"), error=query.get("error"), issuer=query.get("iss")),
@@ -143,21 +142,9 @@ async def _arrival(request: web.Request) -> Arrival:
     )
 
 
-def _oidc(request: web.Request) -> Oidc:
-    ours = own_login(request).oidc
-    if ours is None:
-        raise NoSuchProvider("there is no such sign-in provider")
-    return ours
-
-
 def _asking(request: web.Request) -> Linking | None:
     who = visitor(request)
     return Linking(user=who.actor.id, proof=who.proof) if who.actor is not None else None
-
-
-def _is_guess(request: web.Request) -> bool:
-    """Browsers fetch what they guess will be clicked; each way there and back can be gone once."""
-    return "prefetch" in request.headers.get("Sec-Purpose", "")
 
 
 def _own_url(request: web.Request) -> str:

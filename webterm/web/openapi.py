@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from webterm.access import Scope
 from webterm.web.failures import Problem
-from webterm.web.row import Parameter, Row
+from webterm.web.row import PLACEHOLDER, Parameter, Row
 from webterm.web.schemas import Json, merged, messages, schemas_of
 
 VERSION = "1"
 """Of the API. The program's own is nobody's business who is not signed in."""
-
-PLACEHOLDER = re.compile(r"\{(?P<name>[_a-zA-Z]\w*)(?::(?P<pattern>(?:[^{}]|\{[^{}]*\})+))?\}")
-"""A variable part of a path, with its regular expression (aiohttp's notation)."""
 
 DESCRIPTION = """\
 Terminals over REST, and everything about people and their rights. Terminals are best used over the WebSocket at `/ws`,
@@ -102,7 +98,7 @@ def openapi(rows: Sequence[Row], *, cookie: str | None) -> Json:
     shapes = _Shapes(shown)
     paths: dict[str, Json] = {}
     for row in shown:
-        paths.setdefault(template(row.path), {})[row.method.lower()] = _operation(row, shapes, own=cookie is not None)
+        paths.setdefault(row.template, {})[row.method.lower()] = _operation(row, shapes, own=cookie is not None)
     return {
         "openapi": "3.1.0",
         "info": {"title": "webterm", "version": VERSION, "description": DESCRIPTION},
@@ -116,11 +112,6 @@ def openapi(rows: Sequence[Row], *, cookie: str | None) -> Json:
             "securitySchemes": schemes(cookie),
         },
     }
-
-
-def template(path: str) -> str:
-    """A row's path without its regular expressions."""
-    return PLACEHOLDER.sub(lambda found: f"{{{found['name']}}}", path)
 
 
 def operation_id(row: Row) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,6 +13,8 @@ from aiohttp import web
 from webterm.access import Scope
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PLACEHOLDER = re.compile(r"\{(?P<name>[_a-zA-Z]\w*)(?::(?P<pattern>(?:[^{}]|\{[^{}]*\})+))?\}")
+"""A variable part of a path, with its regular expression (aiohttp's notation)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,3 +57,13 @@ class Row:
     query: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()
+
+    @property
+    def template(self) -> str:
+        """The path without the regular expressions in it: ``/api/v1/terminals/{terminal}``."""
+        return _template(self.path)
+
+
+@functools.cache
+def _template(path: str) -> str:
+    return PLACEHOLDER.sub(lambda found: f"{{{found['name']}}}", path)

@@ -61,7 +61,7 @@ class OwnLogin:
     rights: Rights
     audit: AuditTrail
     storage: LoginStorage
-    oidc: Oidc | None = None
+    oidc: Oidc
 
 
 @dataclass(slots=True, kw_only=True)

@@ -9,15 +9,18 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from webterm.access import Scope
-from webterm.errors import InvalidRequest
 from webterm.ids import TerminalId
 from webterm.protocol.describe import describe
 from webterm.protocol.messages import Arguments, Cols, Environment, Name, Rows, TerminalInfo
 from webterm.session import Size
 from webterm.terminals.rules import MOST_OUTPUT_BYTES, OUTPUT_BYTES, Order
 from webterm.web.bodies import json, read_json
+from webterm.web.parameters import number
 from webterm.web.row import Parameter, Row
 from webterm.web.site import actor, client_address, site
+
+FARTHEST = 10**18 - 1
+"""The largest offset that is understood."""
 
 
 class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -82,10 +85,8 @@ async def resize(request: web.Request) -> web.StreamResponse:
 
 async def output(request: web.Request) -> web.StreamResponse:
     """Output as text; the headers say which bytes, and ``Webterm-End`` is the next ``after``."""
-    after = _number(request, "after", None)
-    limit = _number(request, "limit", OUTPUT_BYTES) or OUTPUT_BYTES
-    if limit > MOST_OUTPUT_BYTES:
-        raise InvalidRequest(f"limit: at most {MOST_OUTPUT_BYTES}")
+    after = number(request, "after", None, most=FARTHEST)
+    limit = number(request, "limit", OUTPUT_BYTES, most=MOST_OUTPUT_BYTES) or OUTPUT_BYTES
     part = await site(request).terminals.output(actor(request), _id(request), after, limit)
     headers = {"Webterm-Offset": str(part.start), "Webterm-End": str(part.end)}
     return web.Response(text=part.data.decode("utf-8", "replace"), headers=headers)
@@ -93,16 +94,6 @@ async def output(request: web.Request) -> web.StreamResponse:
 
 def _id(request: web.Request) -> TerminalId:
     return TerminalId(request.match_info["terminal"])
-
-
-def _number(request: web.Request, name: str, default: int | None) -> int | None:
-    """A query parameter that is a number of bytes. Raises `webterm.errors.InvalidRequest`, which names it."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidRequest(f"{name}: a number of bytes, 0 or more")
-    return int(text)
 
 
 TERMINALS = "/api/v1/terminals"
@@ -177,7 +168,7 @@ ROWS: Sequence[Row] = (
             Parameter(name="Webterm-Offset", kind="number", doc="The offset of the first byte.", required=True),
             Parameter(name="Webterm-End", kind="number", doc="The `after` of the next call.", required=True),
         ),
-        errors=(400, 404),
+        errors=(404,),
         doc="Output as text, from `after` on, at most `limit` bytes.",
     ),
 )

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 from webterm.access import Scope
 from webterm.accounts import bearer, tokens
+from webterm.accounts.logins import LONGEST_AGENT
 from webterm.ids import TokenId
+from webterm.web.auth import Email, Password, Secret
 from webterm.web.bodies import json, read_json
 from webterm.web.row import Row
 from webterm.web.site import actor, own_login, source
@@ -23,15 +25,15 @@ LONGEST_LIFE = 3650
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Who signs in: a user name or e-mail address, and what the list of devices is to show."""
 
-    name: Annotated[str, Meta(max_length=320)]
-    password: Annotated[str, Meta(max_length=1024)]
-    device: Annotated[str, Meta(max_length=200)] = ""
+    name: Email
+    password: Password
+    device: Annotated[str, Meta(max_length=LONGEST_AGENT)] = ""
 
 
 class Refresh(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A refresh token, which is good once."""
 
-    refresh_token: Annotated[str, Meta(max_length=256)]
+    refresh_token: Secret
 
 
 class TokenPair(Struct, frozen=True, kw_only=True):
@@ -101,19 +103,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         source(request),
         days=asked.expires_in_days,
     )
-    shown = _shown(token)
-    return json(
-        CreatedToken(
-            id=shown.id,
-            name=shown.name,
-            scopes=shown.scopes,
-            created=shown.created,
-            expires=shown.expires,
-            seen=shown.seen,
-            token=text,
-        ),
-        status=201,
-    )
+    return json(CreatedToken(**structs.asdict(_shown(token)), token=text), status=201)
 
 
 async def revoke(request: web.Request) -> web.StreamResponse:

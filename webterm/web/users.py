@@ -9,17 +9,17 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from webterm.access import Scope
-from webterm.accounts.people import MOST_PER_PAGE, Role
-from webterm.errors import InvalidRequest
+from webterm.accounts.names import LONGEST_EMAIL
+from webterm.accounts.people import LARGEST_ALIAS, MOST_PER_PAGE, Role
 from webterm.web.auth import Account, Email, Password, Username, account
 from webterm.web.bodies import json, read_json
+from webterm.web.parameters import number, text
 from webterm.web.row import Parameter, Row
 from webterm.web.site import own_login, source
 
 USERS = "/api/v1/users"
 USER = USERS + "/{user:[A-Za-z0-9-]{1,64}}"
 PER_PAGE = 50
-LONGEST_SEARCH = 254
 
 TierName = Annotated[str, Meta(max_length=32)]
 
@@ -52,12 +52,9 @@ class AccountChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 async def show_all(request: web.Request) -> web.StreamResponse:
     """Everybody, a page at a time."""
-    search = request.query.get("search", "")
-    if len(search) > LONGEST_SEARCH:
-        raise InvalidRequest(f"search: at most {LONGEST_SEARCH} characters")
-    after, limit = _number(request, "after", 0), _number(request, "limit", PER_PAGE)
-    if not 1 <= limit <= MOST_PER_PAGE:
-        raise InvalidRequest(f"limit: a number from 1 to {MOST_PER_PAGE}")
+    search = text(request, "search", longest=LONGEST_EMAIL)
+    after = number(request, "after", 0, most=LARGEST_ALIAS)
+    limit = number(request, "limit", PER_PAGE, least=1, most=MOST_PER_PAGE)
     found, following = await own_login(request).people.page(after=after, limit=limit, search=search)
     return json(Accounts(items=[account(user) for user in found], next=following))
 
@@ -106,16 +103,6 @@ def _who(request: web.Request) -> str:
     return request.match_info["user"]
 
 
-def _number(request: web.Request, name: str, default: int) -> int:
-    """A query parameter. Raises `webterm.errors.InvalidRequest`, which names it."""
-    text = request.query.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise InvalidRequest(f"{name}: a number, 0 or more")
-    return int(text)
-
-
 ROWS: Sequence[Row] = (
     Row(
         method="GET",
@@ -129,7 +116,6 @@ ROWS: Sequence[Row] = (
             Parameter(name="limit", kind="number", doc=f"At most so many, {MOST_PER_PAGE} at most."),
             Parameter(name="search", kind="text", doc="Only those with this in their user name or e-mail address."),
         ),
-        errors=(400,),
         doc="Everybody who has an account, by alias.",
     ),
     Row(

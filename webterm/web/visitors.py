@@ -44,6 +44,11 @@ def is_upgrade(request: web.Request) -> bool:
     return request.headers.get("Upgrade", "").strip().lower() == "websocket"
 
 
+def is_guess(request: web.Request) -> bool:
+    """Whether a browser fetches what it guesses will be clicked: what can be used once is not used up by that."""
+    return "prefetch" in request.headers.get("Sec-Purpose", "")
+
+
 def bearer_token(request: web.Request) -> str | None:
     """The token of RFC 6750, section 2.1; None without one. Other schemes are a proxy's business and not ours."""
     scheme, _, token = (_single(request, "Authorization") or "").strip().partition(" ")
