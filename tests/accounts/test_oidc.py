@@ -184,6 +184,13 @@ async def test_an_admin_is_never_linked_by_address(house: House, fields: dict[st
     assert await house.refusal() == "link_first"
 
 
+async def test_an_admin_is_not_linked_by_address_either_when_another_provider_has_vouched_for_it(house: House) -> None:
+    admin = await house.town.ann(email="ada@example.org", role="admin")
+    await house.link(admin)
+    assert await house.refusal("other") == "link_first"
+    assert (await house.arrive()).user == admin
+
+
 async def test_an_address_that_looks_the_same_is_another(house: House) -> None:
     await house.town.people.create(COMMAND, username="finn", email="finn@example.org")
     house.provider.person |= {"email": "ﬁnn@example.org"}

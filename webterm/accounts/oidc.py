@@ -287,13 +287,13 @@ async def _proven(conn: Connection, user: User, email: str) -> bool:
     """Whether an account with this address belongs to whoever owns the address.
 
     Proven is an address that another provider has vouched for when it was linked. An account without a password was
-    made by a provider, or by an admin who typed the address; what is worth more than that is not given for it.
+    made by a provider, or by an admin who typed the address. Neither is enough for an admin's account: one careless
+    provider of several would do to take it.
     """
-    if user.email is None or user.email.lower() != email.lower():
+    if user.owner or user.role != "user" or user.email is None or user.email.lower() != email.lower():
         return False
-    if any(identity.email == user.email for identity in await identities.of_user(conn, user.id)):
-        return True
-    return user.password is None and user.role == "user" and not user.owner
+    linked = await identities.of_user(conn, user.id)
+    return user.password is None or any(identity.email == user.email for identity in linked)
 
 
 def _username(email: str) -> str:
