@@ -4,7 +4,7 @@ Kept is ``wt1$`` and the bcrypt hash of base64(HMAC-SHA256(pepper, NFKC(password
 So bcrypt's limit of 72 bytes and its dislike of NUL are out of the way, and nobody can guess at the passwords of a
 stolen database without the pepper, which is in a file elsewhere.
 
-Hashing is slow on purpose. It has two threads of its own, at a low priority: a storm of sign-ins takes no processor
+Hashing is slow on purpose. It has one or two threads of its own, at a low priority: a storm of sign-ins takes no processor
 away from people who type.
 """
 
@@ -33,7 +33,8 @@ COST = 12
 """Of bcrypt: the base-2 logarithm of its rounds. About 0.3 s of one processor."""
 LONGEST = 1024
 """Characters of a password. Longer ones are refused before any work is done."""
-THREADS = 2
+THREADS = min(2, max(1, (os.cpu_count() or 2) - 1))
+"""One processor is left to people who type."""
 MOST_WAITING = 256
 """Attempts that may wait for their turn."""
 NICENESS = 10
