@@ -37,7 +37,6 @@ from webterm.accounts.tokens import PersonalTokens
 from webterm.clients.oidc import OidcClient
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
-from webterm.errors import NoSuchUser
 from webterm.hub.hub import Hub, HubLimits
 from webterm.ids import UserId
 from webterm.session import Driver
@@ -200,6 +199,8 @@ async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web
     end = False  # a server that could not start ends nothing
     try:
         await hub.start()
+        for user in site.terminals.owners():
+            await _clear_up(site, user)  # commands remove accounts while no server runs, too
         end = site.settings.server.on_stop == "end"
         yield
     finally:
@@ -274,10 +275,7 @@ async def _pass_on(site: Site, change: Change) -> None:
 
 async def _clear_up(site: Site, user: UserId) -> None:
     """The terminals of somebody who has no account any more end: nobody could reach them. Others' run on."""
-    try:
-        if site.login is not None:
-            await site.login.people.get(user)
-    except NoSuchUser:
+    if site.login is not None and await site.login.people.is_removed(user):
         site.terminals.close_all_of(user)
 
 

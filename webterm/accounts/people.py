@@ -71,6 +71,11 @@ class People:
             found = await users.by_name(conn, name)
             return found if found is not None else await _person(conn, name)
 
+    async def is_removed(self, who: UserId) -> bool:
+        """Whether this person had an account here, and it was removed; that is not so of who is just not known."""
+        async with self._store.reading() as conn:
+            return await users.by_id(conn, who) is None and await audit.holds(conn, "user.delete", who)
+
     async def page(
         self, *, after: int = 0, limit: int = 50, search: str | None = None
     ) -> tuple[list[User], int | None]:

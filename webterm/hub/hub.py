@@ -135,6 +135,10 @@ class Hub:
             self._tell(TerminalClosed(source=source, terminal=terminal.id, driver=terminal.driver, program=program))
         return asyncio.shield(self._tasks.run(self._close(terminal, "closed")))
 
+    def owners(self) -> set[UserId]:
+        """Whose terminals there are."""
+        return {terminal.owner for terminal in self._terminals.values()}
+
     def close_all_of(self, user: UserId, source: Source = ITSELF) -> asyncio.Future[None]:
         """End a person's programs and remove their terminals, as `close` does each."""
         closings = [self.close(terminal, source) for terminal in self._terminals.values() if terminal.owner == user]

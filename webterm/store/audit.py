@@ -113,6 +113,13 @@ async def hash_of(conn: Connection, number: int) -> str | None:
     return (await conn.execute(select(tables.audit.c.hash).where(tables.audit.c.number == number))).scalar_one_or_none()
 
 
+async def holds(conn: Connection, action: str, target: str) -> bool:
+    """Whether that was ever done to this."""
+    columns = tables.audit.c
+    query = select(columns.number).where(columns.action == action, columns.target == target).limit(1)
+    return (await conn.execute(query)).first() is not None
+
+
 async def page(
     conn: Connection, *, before: int | None = None, limit: int, action: str = "", user: str = ""
 ) -> list[Entry]:

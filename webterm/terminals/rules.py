@@ -107,6 +107,10 @@ class TerminalRules:
         source = Source(user=actor.id, name=actor.name, address=address)
         await self.hub.close(self.hub.get(actor, terminal_id), source)
 
+    def owners(self) -> set[UserId]:
+        """Whose terminals there are."""
+        return self.hub.owners()
+
     def close_all_of(self, user: UserId) -> None:
         """End all programs of a person who has no account any more: that is under way now."""
         self.hub.close_all_of(user)
