@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -282,3 +284,9 @@ async def test_the_storage_keeps_the_librarys_promises(clock: Clock) -> None:
     await kept.clear("a")
     assert await kept.get("a") == 0
     assert await kept.reset() == 1
+
+
+def test_a_day_that_begins_anew_keeps_nobody_waiting() -> None:
+    """When the time of day is set back, calls must not seem to lie in the future."""
+    for counting in (Limits, Counts):
+        assert inspect.signature(counting).parameters["clock"].default is time.monotonic

@@ -23,7 +23,7 @@ class Counts(Storage, MovingWindowSupport):
 
     STORAGE_SCHEME = None
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
         self._calls: dict[str, tuple[int, list[float]]] = {}

@@ -72,9 +72,9 @@ class Standing:
 
 
 class Limits:
-    """Counts calls. ``clock`` is for what is counted in memory."""
+    """Counts calls. ``clock`` is for what is counted in memory: in seconds, and it never goes back."""
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises `webterm.errors.SettingsError` where Redis is asked for and its package is missing."""
         self._settings = settings.limits
         self._clock = clock
