@@ -16,11 +16,11 @@ FROM python:3.13-slim AS wheels
 WORKDIR /source
 COPY . .
 COPY --from=page /source/webterm/static webterm/static
-RUN WEBTERM_SKIP_WEB=1 pip wheel --no-cache-dir --wheel-dir /wheels '.[fast]'
+RUN WEBTERM_SKIP_WEB=1 pip wheel --no-cache-dir --wheel-dir /wheels '.[all]'
 
 FROM python:3.13-slim
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
-    pip install --no-cache-dir --no-index --find-links /wheels 'webterm[fast]' \
+    pip install --no-cache-dir --no-index --find-links /wheels 'webterm[all]' \
     && apt-get update \
     && apt-get install -y --no-install-recommends bash less procps tini \
     && rm -rf /var/lib/apt/lists/* \
