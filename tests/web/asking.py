@@ -10,9 +10,9 @@ from typing import Any
 import aiohttp
 
 from tests.web.conftest import Running
+from tests.web.proofs import PASSWORD
 from webterm.settings_accounts import Accounts
 
-PASSWORD = "correct horse battery"
 OPEN = Accounts(registration="open")
 AUTH = "/api/v1/auth"
 

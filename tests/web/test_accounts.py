@@ -10,8 +10,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.web.asking import AUTH, OPEN, PASSWORD, asked, cookies_of, registered, status_of_me
+from tests.web.asking import AUTH, OPEN, asked, cookies_of, registered, status_of_me
 from tests.web.conftest import Running, browser, started
+from tests.web.proofs import PASSWORD
 
 
 @pytest.fixture

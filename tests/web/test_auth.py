@@ -14,8 +14,9 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from tests.web.asking import AUTH, OPEN, PASSWORD, asked, cookies_of, registered, status_of_me, thief, token_refused
+from tests.web.asking import AUTH, OPEN, asked, cookies_of, registered, status_of_me, thief, token_refused
 from tests.web.conftest import Running, browser, started
+from tests.web.proofs import PASSWORD
 from webterm.access import Actor
 from webterm.ids import UserId
 from webterm.settings_accounts import Accounts, Limits, Oidc, Provider

@@ -10,8 +10,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.web.asking import AUTH, PASSWORD, asked
+from tests.web.asking import AUTH, asked
 from tests.web.conftest import Running, browser, started
+from tests.web.proofs import PASSWORD
 from webterm.settings_accounts import Accounts
 
 INVITATIONS = "/api/v1/invitations"

@@ -11,8 +11,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.web.asking import AUTH, OPEN, PASSWORD, asked, registered, status_of_me
+from tests.web.asking import AUTH, OPEN, asked, registered, status_of_me
 from tests.web.conftest import Running, browser, started
+from tests.web.proofs import PASSWORD
 
 USERS = "/api/v1/users"
 

@@ -126,7 +126,7 @@ function ByPassword({ page, refused }: { page: Page; refused: string | null }) {
         autocapitalize="none"
         spellcheck={false}
         required
-        maxLength={320}
+        maxLength={254}
         field={name}
       />
       <Password label="Password" name="password" autocomplete="current-password" field={password} />
