@@ -4,8 +4,8 @@ Kept is ``wt1$`` and the bcrypt hash of base64(HMAC-SHA256(pepper, NFKC(password
 So bcrypt's limit of 72 bytes and its dislike of NUL are out of the way, and nobody can guess at the passwords of a
 stolen database without the pepper, which is in a file elsewhere.
 
-Hashing is slow on purpose. It has one or two threads of its own, at a low priority: a storm of sign-ins takes no processor
-away from people who type.
+Hashing is slow on purpose. It has one or two threads of its own, at a low priority: a storm of sign-ins takes no
+processor away from people who type.
 """
 
 from __future__ import annotations
