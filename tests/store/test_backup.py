@@ -39,6 +39,10 @@ def target_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return cluster.url()
 
 
+def unfinished(directory: Path) -> list[str]:
+    return [path.name for path in directory.iterdir() if path.name.endswith(".part")]
+
+
 async def fill(store: Store) -> None:
     async with store.writing() as conn:
         await add(conn, "ann \U0001f600", email="ann@x.org", owner=True)
@@ -103,7 +107,7 @@ async def test_the_file_is_private_and_can_be_read(store: Store, tmp_path: Path)
     path = tmp_path / "backup"
     await backup.save(store.database, path, clock=lambda: NOW)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert not (tmp_path / "backup.part").exists()
+    assert await asyncio.to_thread(unfinished, tmp_path) == []
     header, *rows, end = (json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines())
     assert header["revision"] == "0003"
     assert header["made"] == NOW
@@ -252,6 +256,43 @@ async def test_where_nothing_can_be_saved(store: Store, stores: Stores, tmp_path
     assert not (tmp_path / "backup").exists()
 
 
+async def test_nobody_waits_for_a_backup_to_write_into_their_file(store: Store, tmp_path: Path) -> None:
+    await added(store, "ann")
+    planted = tmp_path / "backup.part"
+    planted.touch()
+    planted.chmod(0o666)
+    with planted.open() as file:
+        await backup.save(store.database, tmp_path / "backup")
+        assert file.read() == ""
+
+
+async def test_several_backups_at_once_are_whole(store: Store, tmp_path: Path) -> None:
+    await added(store, *(f"user{number}" for number in range(50)))
+    await asyncio.gather(*(backup.save(store.database, tmp_path / "backup") for _ in range(4)), return_exceptions=True)
+    await store.aclose()
+    assert (await backup.restore(store.database, tmp_path / "backup", replace=True))["users"] == 50
+    await store.open()
+
+
+async def test_numbers_never_go_back(store: Store, tmp_path: Path) -> None:
+    """Another server on this database has read the changes so far, and sees only those with higher numbers."""
+    await added(store, "ann")
+    await backup.save(store.database, tmp_path / "backup")
+    await added(store, "bob", "carl")
+    async with store.writing() as conn:
+        for _ in range(3):
+            await changes.note(conn, UserId("ann"), None, "ended", NOW)
+    async with store.reading() as conn:
+        read = await changes.latest(conn)
+    await store.aclose()
+    await backup.restore(store.database, tmp_path / "backup", replace=True)
+    await store.open()
+    async with store.writing() as conn:
+        await changes.note(conn, UserId("ann"), None, "ended", NOW)
+        assert len(await changes.since(conn, read)) == 1
+    assert [user.alias for user in await added(store, "dora")] == [4]
+
+
 async def test_a_cancelled_backup_leaves_no_file(store: Store, tmp_path: Path) -> None:
     await added(store, "ann")
     for steps in (1, 5, 20, 60):
@@ -260,6 +301,6 @@ async def test_a_cancelled_backup_leaves_no_file(store: Store, tmp_path: Path) -
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        assert not (tmp_path / "backup.part").exists()
+        assert await asyncio.to_thread(unfinished, tmp_path) == []
         (tmp_path / "backup").unlink(missing_ok=True)
     await added(store, "bob")

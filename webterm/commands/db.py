@@ -85,7 +85,10 @@ def backup(file: Path, config: Path | None, data_dir: str | None) -> None:
 @options.data_dir
 @options.tells_faults
 def restore(file: Path, config: Path | None, data_dir: str | None, *, replace: bool, yes: bool) -> None:
-    """Fill an empty database from FILE, which may come from another kind of database. The server has to be stopped."""
+    """Fill an empty database from FILE, which may come from another kind of database. The server has to be stopped.
+
+    What has been ended since FILE was made is good again: logins, tokens, invitations, passwords, accounts.
+    """
     from webterm.datadir import holder
     from webterm.store import backup as saving
 
@@ -98,6 +101,7 @@ def restore(file: Path, config: Path | None, data_dir: str | None, *, replace: b
     rows = _run(saving.restore(database, file, replace=replace))
     _run(_write_down(settings))
     click.echo(f"Restored from {file}: {_counted(rows)}.")
+    click.echo("Logins, tokens, passwords and accounts that were ended since it was made are good again.", err=True)
 
 
 def _database(settings: Settings, *, make: bool = False) -> Database:

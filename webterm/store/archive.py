@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import secrets
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -49,13 +50,13 @@ class Writer:
 
     def __init__(self, path: Path, header: Header) -> None:
         self._path = path
-        self._part = path.with_name(f"{path.name}.part")
+        self._part = path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
         with _file_faults(path):
             if path.exists():
                 raise StoreError(f"{path} is there already; name another file for the backup")
-            file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            # Nobody else has made it beforehand, and nobody else writes it at the same time.
+            file = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             self._raw = open(file, "wb")  # noqa: SIM115 - closed by finish and abandon
-            os.fchmod(file, 0o600)
             self._file = gzip.GzipFile("", "wb", 6, self._raw)
             self._line(header)
 

@@ -66,10 +66,12 @@ async def restore(database: Database, path: Path, *, replace: bool = False) -> d
     try:
         await migrating.check_known(reader.header.revision, f"the backup {path}")
         async with _connected(database, database.migrator) as conn:
+            given = await _given(conn)
             await _clear(conn, database, replace=replace)
             await migrating.migrate(conn, database.name, to=reader.header.revision)
             end = await _load(conn, reader, path)
-            await _set_counters(conn, end.counters)
+            numbers = {table: max(end.counters.get(table, 0), given.get(table, 0)) for table in _COUNTED}
+            await _set_counters(conn, numbers)
             await migrating.migrate(conn, database.name)
             return end.rows
     finally:
@@ -142,6 +144,13 @@ async def _count(conn: AsyncConnection, table: sa.Table) -> int:
 
 def _row(table: sa.Table, values: list[Cell]) -> dict[str, Cell]:
     return dict(zip(table.columns.keys(), values, strict=True))
+
+
+async def _given(conn: AsyncConnection) -> dict[str, int]:
+    """What the database itself has given so far: who has read changes up to a number reads on from there."""
+    if await migrating.revision(conn) is None:
+        return {}
+    return await _counters(conn, _columns(await _reflected(conn, set(_COUNTED))))
 
 
 async def _counters(conn: AsyncConnection, found: dict[str, list[str]]) -> dict[str, int]:
