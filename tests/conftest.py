@@ -1,4 +1,4 @@
-"""What holds for every test: the event loop, no blocking call in it, and no test left out unseen."""
+"""What holds for every test: the event loop, no blocking call in it, and no test left out unseen; and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import hypothesis
 import pytest
 import uvloop
 from blockbuster import BlockBuster, BlockBusterFunction
+
+from tests.store.postgres import Cluster
 
 # Where a failure stops everybody, the same examples each time; new ones are looked for on the machines of developers.
 hypothesis.settings.register_profile("same", derandomize=True)
@@ -85,3 +87,24 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _count_skip_as_failure(report)
     return report
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server, the same one for all tests."""
+    yield from _running_cluster()
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server that a test may stop."""
+    yield from _running_cluster()
+
+
+def _running_cluster() -> Iterator[Cluster]:
+    server = Cluster()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

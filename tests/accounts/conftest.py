@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from tests.store.conftest import ENGINES, cluster, own_cluster, url
+from tests.store.conftest import ENGINES, url
 from webterm.access import LOCAL, Source
 from webterm.accounts.invitations import Invitations
 from webterm.accounts.passwords import Passwords
@@ -24,7 +24,7 @@ from webterm.store.changes import Change
 from webterm.store.engine import Store
 from webterm.store.users import User
 
-__all__ = ["cluster", "own_cluster", "url"]
+__all__ = ["url"]
 
 ON_BOTH_ENGINES = pytest.mark.parametrize("engine", ENGINES)
 

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 
 from tests.accounts.conftest import COMMAND, Clock
-from tests.store.conftest import own_cluster
 from tests.store.postgres import Cluster
 from webterm.access import Source
 from webterm.accounts.audit import AuditTrail, HeadFile
@@ -20,8 +19,6 @@ from webterm.ids import TerminalId, UserId
 from webterm.store import audit
 from webterm.store.audit import Entry, Fault, Head
 from webterm.store.engine import Store
-
-__all__ = ["own_cluster"]
 
 ANN = Source(user=UserId("id-ann"), name="ann", address="192.0.2.1")
 SOON = 0.02  # seconds

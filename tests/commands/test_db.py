@@ -6,7 +6,6 @@ import asyncio
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,16 +23,6 @@ from webterm.store.engine import Store
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    server = Cluster()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 def run(data: Path, *words: object, answer: str = "", url: str | None = None) -> Result:

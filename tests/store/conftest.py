@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,17 +12,6 @@ from tests.store.postgres import Cluster
 from webterm.store.engine import Store
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server."""
-    server = Cluster()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
 
 
 @pytest.fixture(params=ENGINES)
@@ -63,14 +52,3 @@ async def store(stores: Stores, url: str) -> Store:
     opened = stores(url)
     await opened.open()
     return opened
-
-
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL server that a test may stop."""
-    server = Cluster()
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
