@@ -97,10 +97,6 @@ class Passwords:
             allowed()
             return await self._work(self._verify, password, kept)
 
-    async def verify_nobody(self, password: str) -> bool:
-        """The same work for a name that nobody has, or somebody without a password. Always False."""
-        return await self.verify(password, None)
-
     def check_new(self, password: str, *, username: str, email: str | None) -> None:
         """Raises `webterm.errors.InvalidRequest`, which says what is wrong with a new password."""
         _check_length(password)
