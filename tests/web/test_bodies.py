@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.web.conftest import Running
+from webterm.web.bodies import receive
 
 GOOD = {"cols": 80, "rows": 24, "driver": "echo"}
 DEEP = "[" * 10_000 + "]" * 10_000
@@ -85,3 +89,21 @@ async def test_the_last_of_duplicate_keys_counts(running: Running, owner: aiohtt
     headers = {"Content-Type": "application/json"}
     async with owner.post(running.url("/api/v1/terminals"), data=body, headers=headers) as answer:
         assert (answer.status, (await answer.json())["cols"]) == (201, 90)
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for() -> None:
+    async def handler(request: web.Request) -> web.Response:
+        await receive(request, patience=0.05)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", handler)
+    async with TestServer(app) as server:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        try:
+            head = "POST / HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{"
+            writer.write(head.encode())
+            assert (await reader.readline()).startswith(b"HTTP/1.1 408 ")
+        finally:
+            writer.close()
+            await writer.wait_closed()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TypeVar
 
 import msgspec
@@ -10,17 +11,27 @@ from aiohttp import web
 from webterm.errors import InvalidRequest, TooBig
 
 LARGEST = 64 * 1024
+PATIENCE = 30.0
+"""Seconds that a body may take."""
 BODY = web.RequestKey("webterm_body", bytes)
 
 T = TypeVar("T")
 
 
-async def receive(request: web.Request) -> None:
+async def receive(request: web.Request, *, patience: float = PATIENCE) -> None:
     """Wait until a request's body is there, for `read_json`; of one that is too large, only the beginning.
 
     To be done before it is found out who asks: otherwise somebody could begin a request, lose the right to it, and
-    end it whenever they like.
+    end it whenever they like. Raises HTTP 408 for one that takes longer than ``patience`` seconds.
     """
+    try:
+        async with asyncio.timeout(patience):
+            request[BODY] = await _beginning(request)
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text=f"the body did not come within {patience:g} seconds") from None
+
+
+async def _beginning(request: web.Request) -> bytes:
     # aiohttp's own limit belongs to the application that we may be embedded in.
     body = bytearray()
     if request.content_type == "application/json" and (request.content_length or 0) <= LARGEST:
@@ -28,7 +39,7 @@ async def receive(request: web.Request) -> None:
             body += chunk
             if len(body) > LARGEST:
                 break
-    request[BODY] = bytes(body)
+    return bytes(body)
 
 
 async def read_json(request: web.Request, shape: type[T]) -> T:

@@ -46,6 +46,7 @@ REFUSALS = {
     404: "There is no such thing, or none that the caller may see.",
     409: "The thing is not in a state for this.",
     410: "It was there once.",
+    408: "The body took too long.",
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     421: "The server does not answer to this host name.",
@@ -210,7 +211,7 @@ def refusals(row: Row) -> list[int]:
     if "{" in row.path:
         found.add(404)
     if row.body is not None:
-        found |= {400, 413, 415}
+        found |= {400, 408, 413, 415}
     if row.query:
         found.add(400)
     return sorted(found)
