@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Literal
 
 from webterm.access import Source
 from webterm.accounts.rights import Rights
@@ -20,8 +19,10 @@ from webterm.ids import LoginId, UserId, new_login_id
 from webterm.settings_accounts import Accounts
 from webterm.store import audit, changes, logins, users
 from webterm.store.engine import Connection, Store
-from webterm.store.logins import Login
+from webterm.store.logins import Kind, Login
 from webterm.store.users import User
+
+__all__ = ["DAY", "Kind", "Login", "Logins", "end_logins", "id_of", "known_addresses"]
 
 DAY = 86_400.0
 FRESH = 3600.0
@@ -30,8 +31,6 @@ MOST = 100
 """Browsers of one person, and as many API clients; the one unused for longest makes room."""
 LONGEST_AGENT = 200
 """Characters kept of what a client says it is."""
-
-Kind = Literal["browser", "api"]
 
 
 def id_of(token: str) -> LoginId:

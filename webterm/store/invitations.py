@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from sqlalchemy import delete, insert, select, update
 
 from webterm.ids import InvitationId, UserId
 from webterm.store import tables
 from webterm.store.engine import Connection
+from webterm.store.users import Role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Invitation:
     id: InvitationId
     hash: str
     email: str | None
-    role: Literal["user", "admin"]
+    role: Role
     tier: str
     created_by: UserId | None
     created: float

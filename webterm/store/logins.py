@@ -12,6 +12,8 @@ from webterm.ids import LoginId, UserId
 from webterm.store import tables
 from webterm.store.engine import Connection
 
+Kind = Literal["browser", "api"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
@@ -23,7 +25,7 @@ class Login:
 
     id: LoginId
     user: UserId
-    kind: Literal["browser", "api"]
+    kind: Kind
     created: float
     seen: float
     expires: float

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 from aiohttp import web
 from msgspec import Struct
 
 from webterm.access import Scope
+from webterm.accounts.logins import Kind
 from webterm.ids import LoginId
 from webterm.web.bodies import json
 from webterm.web.row import Row
@@ -24,7 +24,7 @@ class Device(Struct, frozen=True, kw_only=True):
     """
 
     id: LoginId
-    kind: Literal["browser", "api"]
+    kind: Kind
     created: float
     seen: float
     address: str
