@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from webterm.commands import options
+from webterm.commands.opening import opened
 from webterm.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -89,15 +90,7 @@ def _with_trail(settings: Settings, work: Callable[[AuditTrail], Awaitable[T]]) 
 
 
 async def _run(settings: Settings, work: Callable[[AuditTrail], Awaitable[T]]) -> T:
-    import asyncio
-
     from webterm.accounts.audit import HEAD_FILE, AuditTrail
-    from webterm.store.engine import Store
 
-    store = Store(settings.database_url)
-    await asyncio.to_thread(store.database.prepare, make=False)
-    try:
-        await store.open()
+    async with opened(settings, make=False) as store:
         return await work(AuditTrail(store, settings.data_dir / HEAD_FILE))
-    finally:
-        await store.aclose()

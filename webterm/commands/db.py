@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from webterm.commands import options
+from webterm.commands.opening import opened, this_process
 from webterm.errors import Conflict
 
 if TYPE_CHECKING:
@@ -118,18 +119,10 @@ def _database(settings: Settings, *, make: bool = False) -> Database:
 
 async def _write_down(settings: Settings) -> None:
     """A log that ends earlier than it did has to say why."""
-    from webterm.access import LOCAL, Source
     from webterm.accounts.audit import HEAD_FILE, AuditTrail
-    from webterm.accounts.names import name_of_process
-    from webterm.store.engine import Store
 
-    store = Store(settings.database_url)
-    try:
-        await store.open()
-        by = Source(user=None, name=await name_of_process(), address=LOCAL)
-        await AuditTrail(store, settings.data_dir / HEAD_FILE).restored(by)
-    finally:
-        await store.aclose()
+    async with opened(settings) as store:
+        await AuditTrail(store, settings.data_dir / HEAD_FILE).restored(await this_process())
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import click
 
 from webterm.commands import options
+from webterm.commands.opening import opened, this_process
 from webterm.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -185,22 +186,16 @@ def _apply(settings: Settings, rule: Rule[T]) -> T:
 
 
 async def _on_store(settings: Settings, pepper: bytes, rule: Rule[T]) -> T:
-    from webterm.access import LOCAL, Source
-    from webterm.accounts.names import name_of_process
     from webterm.accounts.passwords import Passwords
     from webterm.accounts.people import People
     from webterm.accounts.rights import Rights
-    from webterm.store.engine import Store
 
-    store = Store(settings.database_url)
-    passwords = Passwords(pepper, fewest=settings.accounts.min_password)
-    try:
-        await store.open()
-        people = People(store, passwords, settings, Rights(store))
-        return await rule(people, Source(user=None, name=await name_of_process(), address=LOCAL))
-    finally:
-        await passwords.aclose()
-        await store.aclose()
+    async with opened(settings) as store:
+        passwords = Passwords(pepper, fewest=settings.accounts.min_password)
+        try:
+            return await rule(People(store, passwords, settings, Rights(store)), await this_process())
+        finally:
+            await passwords.aclose()
 
 
 async def _everybody(people: People, search: str | None) -> list[User]:
