@@ -7,8 +7,7 @@ import type { Entry } from "../rest";
 import { Pause } from "../searching";
 import { moment } from "../times";
 import { Nothing, Section } from "./panel";
-import { More } from "./people";
-import { Cell, Table } from "./table";
+import { Cell, More, Table } from "./table";
 
 export function Audit({ page }: { page: Page }) {
   const entries = useMemo(

@@ -8,7 +8,7 @@ import { Pause } from "../searching";
 import { day, moment } from "../times";
 import { Nothing, Section } from "./panel";
 import { AddPerson, EditPerson } from "./person";
-import { Cell, Table } from "./table";
+import { Cell, More, Table } from "./table";
 
 export function People({ page, me, tiers }: { page: Page; me: Me; tiers: string[] }) {
   const people = useMemo(() => new Pages<Account>((after) => page.rest.users(after, ""), ({ id }) => id), []);
@@ -82,15 +82,5 @@ function Row({ person, edit }: { person: Account; edit: () => void }) {
         </button>
       </Cell>
     </tr>
-  );
-}
-
-/** The way to the next page of a list. */
-export function More<T>({ pages }: { pages: Pages<T> }) {
-  if (!pages.more.value) return null;
-  return (
-    <button class="more" disabled={pages.busy.value} onClick={() => void pages.loadMore()}>
-      Load more
-    </button>
   );
 }

@@ -1,6 +1,7 @@
 /** A table that becomes a list of cards on a phone. Its roles are said aloud, as such a layout takes them away. */
 
 import type { ComponentChildren } from "preact";
+import type { Pages } from "../pages";
 
 export function Table({ columns, children, dense }: { columns: string[]; children: ComponentChildren; dense?: boolean }) {
   return (
@@ -40,5 +41,15 @@ export function Cell({ label, children, kind }: CellProps) {
     <td role="cell" class={kind} data-label={label}>
       {inside}
     </td>
+  );
+}
+
+/** The way to the next page of a list. */
+export function More<T>({ pages }: { pages: Pages<T> }) {
+  if (!pages.more.value) return null;
+  return (
+    <button class="more" disabled={pages.busy.value} onClick={() => void pages.loadMore()}>
+      Load more
+    </button>
   );
 }
