@@ -319,6 +319,7 @@ export interface Routes {
   "DELETE /api/v1/auth/tokens/{token}": { body: null; answer: null };
   "GET /api/v1/auth/devices": { body: null; answer: Device[] };
   "DELETE /api/v1/auth/devices": { body: null; answer: null };
+  "DELETE /api/v1/auth/devices/others": { body: null; answer: null };
   "DELETE /api/v1/auth/devices/{device}": { body: null; answer: null };
   "GET /api/v1/auth/oidc/{provider}": { body: null; answer: null };
   "GET /api/v1/auth/oidc/{provider}/callback": { body: null; answer: null };

@@ -81,6 +81,11 @@ export class Rest {
     return this.api.ask("DELETE /api/v1/auth/devices");
   }
 
+  /** Every device but this one. */
+  signOutOthers(): Promise<null> {
+    return this.api.ask("DELETE /api/v1/auth/devices/others");
+  }
+
   tokens(): Promise<PersonalToken[]> {
     return this.api.ask("GET /api/v1/auth/tokens");
   }

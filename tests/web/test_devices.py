@@ -93,6 +93,17 @@ async def test_ending_all(running: Running, ann: User, bob: User) -> None:
     assert await is_in(running, token)
 
 
+async def test_ending_all_but_this_one(running: Running, ann: User, bob: User) -> None:
+    here, there, program = (
+        await browser_of(running, ann),
+        await browser_of(running, ann),
+        await program_of(running, ann),
+    )
+    bobs = await browser_of(running, bob)
+    assert (await call(running, "DELETE", f"{DEVICES}/others", here))[0] == 204
+    assert [await is_in(running, proof) for proof in (here, there, program, bobs)] == [True, False, False, True]
+
+
 async def test_the_devices_of_others_are_not_there(running: Running, ann: User, bob: User) -> None:
     anns, bobs = await browser_of(running, ann), await browser_of(running, bob)
     known = await own_id(running, anns)

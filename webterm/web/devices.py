@@ -72,6 +72,13 @@ async def sign_out_all(request: web.Request) -> web.StreamResponse:
     return response
 
 
+async def sign_out_others(request: web.Request) -> web.StreamResponse:
+    """Sign every device out but the one that asks."""
+    own = visitor(request).proof
+    await own_login(request).logins.end_all(actor(request).id, source(request), keep=LoginId(own) if own else None)
+    return web.Response(status=204)
+
+
 ROWS: Sequence[Row] = (
     Row(
         method="GET",
@@ -90,6 +97,15 @@ ROWS: Sequence[Row] = (
         origin="own",
         status=204,
         doc="Sign every device out, this one as well.",
+    ),
+    Row(
+        method="DELETE",
+        path=DEVICES + "/others",
+        handler=sign_out_others,
+        access=Scope.ACCOUNT,
+        origin="own",
+        status=204,
+        doc="Sign every device out but this one.",
     ),
     Row(
         method="DELETE",

@@ -17,10 +17,8 @@ export function Devices({ page }: { page: Page }) {
   const [asking, setAsking] = useState(false);
   const list = [...(devices.value ?? [])].sort(newestFirst);
   const others = list.filter((device) => !device.current);
-  const end = (gone: Device[]) => async (): Promise<void> => {
-    await action.run(async () => {
-      for (const device of gone) await page.rest.signOutDevice(device.id);
-    });
+  const end = async (ending: () => Promise<null>): Promise<void> => {
+    await action.run(ending);
     await devices.reload();
   };
   return (
@@ -28,12 +26,12 @@ export function Devices({ page }: { page: Page }) {
       {list.length === 0 && <Nothing problem={devices.problem} text="None." known={devices.value !== null} />}
       <ul class="cards">
         {list.map((device) => (
-          <DeviceCard key={device.id} device={device} busy={action.busy} end={end([device])} />
+          <DeviceCard key={device.id} device={device} busy={action.busy} end={() => end(() => page.rest.signOutDevice(device.id))} />
         ))}
       </ul>
       <div class="buttons">
         <Problem action={action} />
-        <button disabled={action.busy || others.length === 0} onClick={() => void end(others)()}>
+        <button disabled={action.busy || others.length === 0} onClick={() => void end(() => page.rest.signOutOthers())}>
           Sign out all others
         </button>
         <button class="danger" onClick={() => setAsking(true)}>
