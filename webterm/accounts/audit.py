@@ -159,7 +159,8 @@ class AuditTrail:
                 return
             waking = self._stopping if self._away else self._wake
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(waking.wait(), self._interval)
+                async with asyncio.timeout(self._interval):  # wait_for can lose a cancellation on Python 3.11
+                    await waking.wait()
 
     async def _work(self, *, look: bool) -> None:
         """Write what waits; now and then, and if told so, remember how far the log has gone."""

@@ -87,8 +87,10 @@ class Rights:
             await pause()
 
     async def _until_poked(self) -> None:
+        # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the poke.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._wake.wait(), self._interval)
+            async with asyncio.timeout(self._interval):
+                await self._wake.wait()
         self._wake.clear()  # before looking: a poke while we look makes us look again
 
     async def _rest(self) -> None:
