@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,20 @@ async def test_several_servers_start_together(stores: Stores, url: str) -> None:
     await asyncio.gather(*(added(store, f"user{number}") for number, store in enumerate(servers)))
     async with servers[0].reading() as conn:
         assert [user.alias for user in await users.page(conn, limit=9)] == [1, 2, 3, 4, 5]
+
+
+async def test_a_new_file_that_somebody_else_is_writing_into(stores: Stores, tmp_path: Path) -> None:
+    """A file that is not in WAL yet, where SQLite refuses at once."""
+    path = tmp_path / "webterm.db"
+    store = stores(f"sqlite:///{path}")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        opening = asyncio.create_task(store.open())
+        done, _ = await asyncio.wait([opening], timeout=0.3)
+        assert not done, "it waits"
+        other.execute("COMMIT")
+        await opening
+    assert len(await added(store, "ann")) == 1
 
 
 @pytest.mark.postgres

@@ -7,14 +7,17 @@ transactions, over all processes: what a writer has read is still so when it wri
 from __future__ import annotations
 
 import abc
+import asyncio
 import os
 import sqlite3
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from sqlalchemy import Connection, event
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, AdaptedConnection, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, NullPool
@@ -32,6 +35,9 @@ must not keep the others waiting for ever. Also seconds to wait for another serv
 _MIGRATION = 900.0
 """The same for a transaction that migrates, twice the seconds to wait for another server that migrates."""
 _PRIVATE = 0o600
+_WAL = "journal_mode=wal"
+_PAUSE = 0.02
+"""Seconds between two attempts to switch a file to `_WAL`."""
 
 
 class Database(abc.ABC):
@@ -84,11 +90,11 @@ class Sqlite(Database):
         return self._engine(_pool(_READERS), "BEGIN", "query_only=on")
 
     def writer(self) -> AsyncEngine:
-        return self._engine(_pool(1), "BEGIN IMMEDIATE", "journal_mode=wal", "synchronous=normal", "foreign_keys=on")
+        return self._engine(_pool(1), "BEGIN IMMEDIATE", _WAL, "synchronous=normal", "foreign_keys=on")
 
     def migrator(self) -> AsyncEngine:
         # Foreign keys are off, because a table that is made anew would take along the rows that hang on it.
-        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", "journal_mode=wal", patience=_STATEMENT)
+        return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", _WAL, patience=_STATEMENT)
 
     def _engine(self, pool: dict[str, Any], begin: str, *pragmas: str, patience: float = PATIENCE) -> AsyncEngine:
         engine = create_async_engine(
@@ -99,17 +105,33 @@ class Sqlite(Database):
         )
 
         @event.listens_for(engine.sync_engine, "connect")
-        def connected(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
-            cursor = connection.cursor()
-            for pragma in (f"busy_timeout={int(patience * 1000)}", *pragmas):
-                cursor.execute(f"PRAGMA {pragma}")
-            cursor.close()
+        def connected(connection: AdaptedConnection, _entry: ConnectionPoolEntry) -> None:
+            connection.run_async(partial(_set_up, pragmas=pragmas, patience=patience))
 
         @event.listens_for(engine.sync_engine, "begin")
         def begun(connection: Connection) -> None:
             connection.exec_driver_sql(begin)
 
         return engine
+
+
+async def _set_up(connection: aiosqlite.Connection, *, pragmas: tuple[str, ...], patience: float) -> None:
+    """Prepare a new connection. SQLite waits for others by itself, but not when it switches a file to WAL.
+
+    For that it reads before it asks for the right to write, and who has read is refused at once, because two that wait
+    for each other would wait for ever. Whoever meets somebody in a file that is not in WAL yet has to try again.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + patience
+    for pragma in pragmas:
+        while True:
+            try:
+                await connection.execute_fetchall(f"PRAGMA {pragma}")
+                break
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or loop.time() >= until:
+                    raise
+            await asyncio.sleep(_PAUSE)
 
 
 class Postgres(Database):
