@@ -15,11 +15,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "webterm"
 
 VOCABULARY = (
-    "errors", "ids", "access", "settings_checks", "settings_accounts", "settings", "settings_sources",
-    "session", "events", "datadir", "running",
+    "errors", "ids", "access", "settings_checks", "settings_accounts", "settings_workspaces", "settings",
+    "settings_sources", "exits", "execution", "runtime", "session", "events", "datadir", "running",
 )  # fmt: skip
 """Ring 0. Each may import those before it."""
-MACHINERY = ("drivers", "keeper", "hub", "store", "clients")
+MACHINERY = ("drivers", "keeper", "hub", "store", "clients", "files")
 RULES = ("accounts", "work", "terminals", "assist")
 TOP = ("__init__", "__main__", "app", "cli", "commands")
 
@@ -30,8 +30,9 @@ OURS: dict[str, tuple[str, ...]] = {
     "hub": VOCABULARY,
     "store": ("errors", "ids", "access"),
     "clients": VOCABULARY,
+    "files": VOCABULARY,
     **dict.fromkeys(RULES, (*VOCABULARY, *MACHINERY, *RULES)),
-    "protocol": (*VOCABULARY, "hub"),
+    "protocol": (*VOCABULARY, *RULES, "hub"),
     "web": (*VOCABULARY, *RULES, "protocol"),
     "dialects": (*VOCABULARY, *RULES, "protocol", "web"),
     **dict.fromkeys(TOP, (*VOCABULARY, *MACHINERY, *RULES, "protocol", "web", "dialects", "app", "cli", "commands")),
@@ -43,9 +44,11 @@ THEIRS: dict[str, set[str]] = {
     "settings_sources": {"msgspec"},
     "keeper": {"ptyprocess"},
     "settings_accounts": {"msgspec"},
+    "settings_workspaces": {"msgspec"},
     "store": {"aiosqlite", "alembic", "asyncpg", "msgspec", "sqlalchemy"},
     "clients": {"aiohttp", "cryptography", "jwt", "msgspec"},
     "accounts": {"bcrypt", "cryptography", "email_validator", "jwt", "limits", "msgspec"},
+    "files": {"asyncinotify"},
     "work": {"msgspec"},
     "terminals": {"msgspec"},
     "assist": {"msgspec"},

@@ -1,4 +1,4 @@
-"""Who is asking, and what somebody may do with one terminal."""
+"""Who is asking, and what somebody may do with one terminal or workspace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from webterm.ids import UserId
 
 
 class Role(enum.IntEnum):
-    """What a viewer may do with a terminal; a higher role includes the lower ones."""
+    """What a viewer may do with a terminal, a member with a workspace; a higher role includes the lower ones."""
 
     READ = 1
     WRITE = 2
@@ -21,13 +21,16 @@ class Scope(enum.StrEnum):
 
     TERMINALS_READ = "terminals:read"
     TERMINALS_WRITE = "terminals:write"
+    WORKSPACES_READ = "workspaces:read"
+    WORKSPACES_WRITE = "workspaces:write"
+    """Workspaces and their files; programs in them need `TERMINALS_WRITE` as well."""
     ACCOUNT = "account"
     """One's own account: password, devices, tokens."""
     ADMIN = "admin"
     """Other people's accounts, invitations, the audit log, measurements."""
 
 
-EVERYDAY = frozenset({Scope.TERMINALS_READ, Scope.TERMINALS_WRITE, Scope.ACCOUNT})
+EVERYDAY = frozenset(set(Scope) - {Scope.ADMIN})
 """What everybody may do with their own."""
 
 

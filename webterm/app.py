@@ -43,7 +43,7 @@ from webterm.session import Driver
 from webterm.settings import Server, Settings
 from webterm.store.changes import Change
 from webterm.store.engine import Store
-from webterm.terminals.rules import Isolation, TerminalRules
+from webterm.terminals.rules import TerminalRules
 from webterm.web.connections import Connections
 from webterm.web.cookies import LoginStorage, cookie_name
 from webterm.web.cors import Cors
@@ -55,6 +55,7 @@ from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
 from webterm.web.routes import install
 from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
+from webterm.work.places import Places
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 VERSION = version("webterm")  # from a file, hence read before the loop runs
@@ -130,9 +131,9 @@ def _compose(app: web.Application, settings: Settings, prefix: str, actor: Actor
         drivers,
         default_driver=LocalDriver.name,
         limits=_limits(settings),
-        check_opening=Isolation({LocalDriver.name}, required=settings.local.isolation == "refuse").check,
         **({} if trail is None else {"tell": trail.note}),
     )
+    places = Places({LocalDriver.name}, default=LocalDriver.name, isolated=settings.local.isolation != "none")
     site = Site(
         prefix=prefix,
         settings=settings,
@@ -142,7 +143,7 @@ def _compose(app: web.Application, settings: Settings, prefix: str, actor: Actor
         headers=security_headers(server),
         limits=Limits(settings),
         metrics=Metrics(),
-        terminals=TerminalRules(hub),
+        terminals=TerminalRules(hub, places.place),
         connections=Connections(),
         tickets=Tickets(),
         actor_of=actor,

@@ -2,6 +2,7 @@
 
     WebtermError
     ├── InvalidRequest          malformed, wrong type, out of range
+    │   ├── InvalidPath         no path of a workspace: too long, empty names, NUL
     │   ├── UnknownType         a message type that this server does not have
     │   └── TooBig              a message or body over its limit
     ├── NotSignedIn             nobody is asking, or the proof is no longer good
@@ -11,12 +12,19 @@
     │   ├── WrongOrigin         the request comes from a page of another site
     │   ├── MissingScope        the proof of identity is not good for this
     │   ├── WrongPassword       the current password, asked for once more, is another one
-    │   └── RegistrationClosed  no account may be made this way
+    │   ├── RegistrationClosed  no account may be made this way
+    │   ├── IsolationRefused    programs of this person would not be kept apart from others'
+    │   ├── PermissionDenied    the system does not let us at a file
+    │   └── OutsideWorkspace    a path, or a link on it, leads out of the workspace
     ├── NotFound                no such thing, or none that this actor may see
     │   ├── NoSuchTerminal
     │   ├── NoSuchChannel
     │   ├── NoSuchDriver
     │   ├── NoSuchWorkspace
+    │   ├── NoSuchTemplate
+    │   ├── NoSuchMember
+    │   ├── NoSuchFile
+    │   ├── NoSuchUpload
     │   ├── NoSuchUser
     │   ├── NoSuchLogin
     │   ├── NoSuchToken
@@ -25,13 +33,23 @@
     ├── Conflict                the thing is not in a state for this
     │   ├── ChannelInUse
     │   ├── TerminalExited
-    │   └── NameTaken           a user name or e-mail address that somebody else has
+    │   ├── NameTaken           a user name or e-mail address that somebody else has
+    │   ├── AlreadyExists       a file or directory is in the way
+    │   ├── NotAFile            a directory, or a pipe, socket or device, where a file is wanted
+    │   ├── NotADirectory
+    │   ├── DirectoryNotEmpty
+    │   ├── EditConflict        somebody else has changed the file; ``current`` and ``expected`` are both tags
+    │   ├── WrongOffset         an upload goes on elsewhere; ``offset`` says where
+    │   └── RuntimeBusy         a workspace is just starting or stopping
     ├── LimitReached            a number of the settings is used up
     │   ├── InputOverflow       a program does not read and its input queue is full
+    │   ├── QuotaReached        a workspace, or a person's share of workspaces, is full
+    │   ├── TooManyWatches      no more directories can be watched: refresh instead
     │   └── RateLimited         too many calls or attempts; ``retry_after`` says when to come back
     ├── LaunchFailed            the program could not be started
     ├── Unavailable             a driver, or what it needs, does not answer
     │   ├── ShuttingDown
+    │   ├── DiskFull            the server's disk has no room left
     │   └── StoreUnavailable    the database does not answer
     ├── StoreError              the database or a backup cannot be used as it is
     │   └── NewerSchema         the database was made by a newer webterm
@@ -60,6 +78,10 @@ class InvalidRequest(WebtermError):
 
 class UnknownType(InvalidRequest):
     code = "unknown_type"
+
+
+class InvalidPath(InvalidRequest):
+    code = "invalid_path"
 
 
 class TooBig(InvalidRequest):
@@ -107,6 +129,18 @@ class RegistrationClosed(Forbidden):
     code = "registration_closed"
 
 
+class IsolationRefused(Forbidden):
+    code = "isolation_refused"
+
+
+class PermissionDenied(Forbidden):
+    code = "permission_denied"
+
+
+class OutsideWorkspace(Forbidden):
+    code = "outside_workspace"
+
+
 class NotFound(WebtermError):
     code = "not_found"
     status = 404
@@ -126,6 +160,22 @@ class NoSuchDriver(NotFound):
 
 class NoSuchWorkspace(NotFound):
     code = "no_such_workspace"
+
+
+class NoSuchTemplate(NotFound):
+    code = "no_such_template"
+
+
+class NoSuchMember(NotFound):
+    code = "no_such_member"
+
+
+class NoSuchFile(NotFound):
+    code = "no_such_file"
+
+
+class NoSuchUpload(NotFound):
+    code = "no_such_upload"
 
 
 class NoSuchUser(NotFound):
@@ -165,6 +215,48 @@ class NameTaken(Conflict):
     code = "name_taken"
 
 
+class AlreadyExists(Conflict):
+    code = "already_exists"
+
+
+class NotAFile(Conflict):
+    code = "not_a_file"
+
+
+class NotADirectory(Conflict):
+    code = "not_a_directory"
+
+
+class DirectoryNotEmpty(Conflict):
+    code = "directory_not_empty"
+
+
+class EditConflict(Conflict):
+    """``current`` is the tag of the file as it is now, None where there is none; ``expected`` is the one given."""
+
+    code = "edit_conflict"
+    status = 412
+
+    def __init__(self, text: str, *, current: str | None, expected: str) -> None:
+        super().__init__(text)
+        self.current = current
+        self.expected = expected
+
+
+class WrongOffset(Conflict):
+    """``offset`` is the number of bytes that are there."""
+
+    code = "wrong_offset"
+
+    def __init__(self, text: str, *, offset: int) -> None:
+        super().__init__(text)
+        self.offset = offset
+
+
+class RuntimeBusy(Conflict):
+    code = "runtime_busy"
+
+
 class LimitReached(WebtermError):
     code = "limit_reached"
     status = 429
@@ -172,6 +264,15 @@ class LimitReached(WebtermError):
 
 class InputOverflow(LimitReached):
     code = "input_overflow"
+
+
+class QuotaReached(LimitReached):
+    code = "quota_reached"
+    status = 507
+
+
+class TooManyWatches(LimitReached):
+    code = "too_many_watches"
 
 
 class RateLimited(LimitReached):
@@ -196,6 +297,11 @@ class Unavailable(WebtermError):
 
 class ShuttingDown(Unavailable):
     code = "shutting_down"
+
+
+class DiskFull(Unavailable):
+    code = "disk_full"
+    status = 507
 
 
 class StoreUnavailable(Unavailable):

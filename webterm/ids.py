@@ -15,6 +15,9 @@ TokenId = NewType("TokenId", str)
 ProofId = LoginId | TokenId
 """What a right to be here rests on, and ends with."""
 InvitationId = NewType("InvitationId", str)
+WorkspaceId = NewType("WorkspaceId", str)
+"""A UUID."""
+UploadId = NewType("UploadId", str)
 
 
 def new_terminal_id() -> TerminalId:
@@ -36,6 +39,14 @@ def new_token_id() -> TokenId:
 
 def new_invitation_id() -> InvitationId:
     return InvitationId(_fresh())
+
+
+def new_workspace_id() -> WorkspaceId:
+    return WorkspaceId(str(uuid.uuid4()))
+
+
+def new_upload_id() -> UploadId:
+    return UploadId(_fresh())
 
 
 def _fresh() -> str:

@@ -11,6 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from webterm.errors import Unavailable
+from webterm.execution import Execution
+from webterm.exits import Exit
+from webterm.ids import WorkspaceId
+from webterm.runtime import Progress, Runtime
+
+__all__ = ["MAX_COLS", "MAX_ROWS", "SIGNALS", "Driver", "Execution", "Exit", "Launch", "Session", "Size", "Staging"]
+
 MAX_COLS = 500
 MAX_ROWS = 300
 
@@ -26,22 +34,12 @@ class Size:
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a program ended: ``status`` (0–255) or ``signal`` (a name such as ``KILL``), the other is None.
-
-    Both are None when the program is gone and nobody can tell how it ended.
-    """
-
-    status: int | None = None
-    signal: str | None = None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
     """What to run.
 
     An empty ``argv`` asks for the driver's login shell. ``env`` is added to the driver's own clean environment.
+    ``runtime`` is where to run it, None for the driver's own place; ``cwd`` is relative to the runtime's files.
     ``memory`` is the descriptor of shared memory and ``record`` a small text (at most 32 KiB) that a driver which
     keeps programs over a restart of the server keeps with the program; both come back with `Driver.resume`. The
     driver duplicates ``memory``; the caller goes on owning its own.
@@ -52,6 +50,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     memory: int | None = None
     record: bytes = b""
+    runtime: Runtime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +149,26 @@ class Driver(ABC):
         """Start a program in a terminal that has ``size`` before it runs.
 
         Raises `webterm.errors.LaunchFailed` where the program cannot be started (the text says why) and
-        `webterm.errors.Unavailable` where the driver cannot work now. Cancelling leaves no program behind.
+        `webterm.errors.Unavailable` where the driver cannot work now; `webterm.errors.IsolationRefused` where the
+        launch's runtime has to be confined and cannot be. Cancelling leaves no program behind.
         """
+
+    async def execute(self, launch: Launch) -> Execution:
+        """Start a command without a terminal. Raises what `open` raises. Cancelling leaves no program behind."""
+        raise Unavailable(f"the driver {self.name} runs no commands without a terminal")
+
+    async def start(self, runtime: Runtime, progress: Progress) -> None:
+        """Bring a runtime up, if it is not. Raises `webterm.errors.Unavailable`, `webterm.errors.IsolationRefused`.
+
+        `open` and `execute` do so by themselves. Cancelling leaves it up, or not.
+        """
+
+    async def stop(self, workspace: WorkspaceId) -> None:
+        """End everything that runs in a workspace's runtime, and the runtime. Harmless where there is none."""
+
+    async def is_up(self, workspace: WorkspaceId) -> bool:
+        """Whether a workspace's runtime is up; also one that has been up since before this server started."""
+        return False
 
     async def kept(self) -> list[str]:
         """Tokens of the programs that are running, or have ended unseen, since before this server started."""

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from webterm.settings_accounts import Accounts, Database, Limits, Oidc, Redis
 from webterm.settings_checks import ENVIRONMENT, HOST, HOSTS, NETWORKS, ORIGINS, PATH, URL, Check, is_loopback
+from webterm.settings_workspaces import Sandbox, Workspaces
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not listened on
@@ -154,12 +155,13 @@ class Local(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = msgspec.field(default_factory=dict)
     isolation: Annotated[
-        Literal["refuse", "none"],
+        Literal["sandbox", "refuse", "none"],
         Meta(
-            description="Programs of people other than the owner: refused, or run without any isolation, which gives"
-            " each of them everything that the server's own user may do."
+            description="Programs of people other than the owner: each in a sandbox of its workspace (needs"
+            " bubblewrap), refused, or run without any isolation, which gives each of them everything that the server's"
+            " own user may do."
         ),
-    ] = "refuse"
+    ] = "sandbox"
     close_grace: Annotated[
         float,
         Meta(description="Seconds between hanging up on a program and killing it.", ge=0, le=600),
@@ -179,6 +181,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     server: Server = Server()
     terminals: Terminals = Terminals()
     local: Local = Local()
+    sandbox: Sandbox = Sandbox()
+    workspaces: Workspaces = Workspaces()
     accounts: Accounts = Accounts()
     limits: Limits = Limits()
     oidc: Oidc = Oidc()
@@ -192,6 +196,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             return Path(self.server.data_dir).expanduser().absolute()
         base = os.environ.get("XDG_DATA_HOME", "")
         return (Path(base) if base.startswith("/") else Path.home() / ".local/share") / "webterm"
+
+    @property
+    def workspaces_dir(self) -> Path:
+        """Where the files of workspaces are. Not prepared yet."""
+        return Path(self.workspaces.directory or self.data_dir / "workspaces").expanduser().absolute()
+
+    @property
+    def templates_dir(self) -> Path:
+        """Where the administrator keeps templates. Need not be there."""
+        return Path(self.workspaces.templates or self.data_dir / "templates").expanduser().absolute()
 
     @property
     def database_url(self) -> str:
@@ -274,6 +288,8 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "server": Server,
     "terminals": Terminals,
     "local": Local,
+    "sandbox": Sandbox,
+    "workspaces": Workspaces,
     "accounts": Accounts,
     "limits": Limits,
     "oidc": Oidc,

@@ -67,11 +67,20 @@ class Accounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How often people of a tier may call: per minute, ``ai`` per day; 0 is as often as they like."""
+    """How often people of a tier may call, per minute (``ai`` per day), and what they may have; 0 is without a limit.
+
+    ``files`` are calls about files. ``workspaces`` is how many a person may have, each with at most ``bytes`` in at
+    most ``entries`` files and directories, and with at most ``terminals`` at a time.
+    """
 
     general: Annotated[int, Meta(ge=0, le=1_000_000)]
     auth: Annotated[int, Meta(ge=0, le=1_000_000)]
     ai: Annotated[int, Meta(ge=0, le=1_000_000)]
+    files: Annotated[int, Meta(ge=0, le=1_000_000)] = 3000
+    workspaces: Annotated[int, Meta(ge=0, le=1_000_000)] = 10
+    bytes: Annotated[int, Meta(ge=0, le=2**62)] = 5 * 1024**3
+    entries: Annotated[int, Meta(ge=0, le=2**31)] = 200_000
+    terminals: Annotated[int, Meta(ge=0, le=100_000)] = 20
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,15 +91,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         dict[str, Tier],
         Meta(
             description="Tiers and their numbers: calls per minute in general, calls per minute that prove who one is,"
-            " and calls of AI per day; 0 is as often as one likes.",
+            " calls of AI per day, calls per minute about files; how many workspaces somebody may have, each with at"
+            " most so many bytes, entries and terminals; 0 is without a limit.",
             extra={"check": TIERS},
         ),
     ] = msgspec.field(
         default_factory=lambda: {
             "free": Tier(general=60, auth=10, ai=10),
-            "pro": Tier(general=300, auth=20, ai=100),
-            "team": Tier(general=1000, auth=50, ai=500),
-            "enterprise": Tier(general=5000, auth=100, ai=0),
+            "pro": Tier(general=300, auth=20, ai=100, workspaces=50, bytes=20 * 1024**3, entries=1_000_000),
+            "team": Tier(
+                general=1000, auth=50, ai=500, files=10_000, workspaces=200, bytes=50 * 1024**3, entries=2_000_000
+            ),
+            "enterprise": Tier(general=5000, auth=100, ai=0, files=0, workspaces=0, bytes=0, entries=0, terminals=0),
         }
     )
     anonymous_tier: Annotated[

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from webterm.access import ITSELF, Actor, Source
 from webterm.errors import LimitReached, NoSuchDriver, NoSuchTerminal
@@ -19,12 +20,11 @@ from webterm.hub.scanner import clean_title
 from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import State, Terminal
 from webterm.hub.viewer import Parting
-from webterm.ids import ProofId, TerminalId, UserId, new_terminal_id
+from webterm.ids import ProofId, TerminalId, UserId, WorkspaceId, new_terminal_id
+from webterm.runtime import Runtime
 from webterm.session import Driver, Launch, Session, Size
 
 _SWEEP_EVERY, _SWEEP_AT_MOST_EVERY = 30.0, 0.5  # seconds
-CheckOpening = Callable[[Actor, str], None]
-"""Gets who asks and the driver's name."""
 _logger = logging.getLogger(__name__)
 
 
@@ -50,21 +50,17 @@ class Hub:
         default_driver: str,
         limits: HubLimits,
         tell: Tell = lambda event: None,
-        check_opening: CheckOpening = lambda actor, driver: None,
     ) -> None:
-        """``drivers`` stay the caller's; close them after the hub.
-
-        ``tell`` hears who opens and closes what. ``check_opening`` raises where an actor may not use a driver.
-        """
+        """``drivers`` stay the caller's; close them after the hub. ``tell`` hears who opens and closes what."""
         self.limits = limits
         self._drivers = drivers
         self._default = default_driver
         self._intakes: dict[str, Intake] = {}
         self._terminals: dict[TerminalId, Terminal] = {}
-        self._opening: dict[str, int] = {}  # how many each actor is opening right now
+        self._opening: Counter[UserId] = Counter()  # how many each actor is opening right now
+        self._opening_in: Counter[WorkspaceId | None] = Counter()
         self._exited_since: dict[TerminalId, float] = {}
         self._tell = tell
-        self._check_opening = check_opening
         self._tasks = Tasks("hub")
 
     async def start(self) -> None:
@@ -84,18 +80,22 @@ class Hub:
         env: Mapping[str, str] | None = None,
         title: str | None = None,
         address: str = "",
+        runtime: Runtime | None = None,
+        most_here: int = 0,
     ) -> Terminal:
         """Start a program with a terminal. ``address`` is where the actor asks from.
 
-        Raises `LimitReached`, `NoSuchDriver`, `webterm.errors.Forbidden` where ``check_opening`` does, and what
-        `Driver.open` raises. Cancelling leaves no program behind.
+        ``runtime`` is that of the workspace it is in, which has at most ``most_here`` terminals (0: any number).
+        Raises `LimitReached`, `NoSuchDriver`, and what `Driver.open` raises. Cancelling leaves no program behind.
         """
         name = driver or self._default
         if name not in self._drivers:
             raise NoSuchDriver(f"driver: there is no {name!r}; there are {', '.join(sorted(self._drivers))}")
-        self._check_opening(actor, name)
         self._check_limits(actor)
-        self._opening[actor.id] = self._opening.get(actor.id, 0) + 1
+        workspace = runtime.workspace if runtime else None
+        self._check_room(workspace, most_here)
+        self._opening[actor.id] += 1
+        self._opening_in[workspace] += 1
         try:
             record = Record(
                 id=new_terminal_id(),
@@ -105,13 +105,16 @@ class Hub:
                 cols=size.cols,
                 rows=size.rows,
                 title=clean_title(title or ""),
+                workspace=workspace,
             )
-            terminal = await self._launch(name, record, cwd, env or {}, size)
+            launch = Launch(argv=record.argv, cwd=cwd, env=env or {}, record=record.dump(), runtime=runtime)
+            terminal = await self._launch(name, launch, record, size)
             source = Source(user=actor.id, name=actor.name, address=address)
             self._tell(TerminalOpened(source=source, terminal=record.id, driver=name, program=_program(record)))
             return terminal
         finally:
             self._opening[actor.id] -= 1
+            self._opening_in[workspace] -= 1
 
     def get(self, actor: Actor, terminal_id: str) -> Terminal:
         """One terminal. Raises `NoSuchTerminal` where there is none, or none that this actor may see."""
@@ -139,10 +142,21 @@ class Hub:
         """Whose terminals there are."""
         return {terminal.owner for terminal in self._terminals.values()}
 
+    def alive_in(self, workspace: WorkspaceId) -> list[Terminal]:
+        """The terminals of a workspace whose programs run."""
+        terminals = self._terminals.values()
+        return [t for t in terminals if t.record.workspace == workspace and t.state < State.EXITED]
+
     def close_all_of(self, user: UserId, source: Source = ITSELF) -> asyncio.Future[None]:
         """End a person's programs and remove their terminals, as `close` does each."""
-        closings = [self.close(terminal, source) for terminal in self._terminals.values() if terminal.owner == user]
-        return asyncio.shield(self._tasks.run(_all_of(closings)))
+        return self._close_all([t for t in self._terminals.values() if t.owner == user], source)
+
+    def close_all_in(
+        self, workspace: WorkspaceId, source: Source = ITSELF, *, user: UserId | None = None
+    ) -> asyncio.Future[None]:
+        """End the programs in a workspace, or those of one ``user``, and remove their terminals."""
+        inside = [t for t in self._terminals.values() if t.record.workspace == workspace]
+        return self._close_all([t for t in inside if user is None or t.owner == user], source)
 
     def revoke(self, user: UserId, proof: ProofId | None = None) -> None:
         """A proof of identity, or without ``proof`` every one of that person's, is no longer good.
@@ -178,17 +192,21 @@ class Hub:
 
     def _check_limits(self, actor: Actor) -> None:
         alive = [t for t in self._terminals.values() if t.state < State.EXITED]
-        mine = sum(t.owner == actor.id for t in alive) + self._opening.get(actor.id, 0)
+        mine = sum(t.owner == actor.id for t in alive) + self._opening[actor.id]
         if mine >= self.limits.per_actor:
             raise LimitReached(f"You have {mine} terminals, and may have {self.limits.per_actor}. Close one first.")
         if len(alive) + sum(self._opening.values()) >= self.limits.total:
             raise LimitReached(f"This server has {len(alive)} terminals, and may have {self.limits.total}.")
 
-    async def _launch(self, name: str, record: Record, cwd: str | None, env: Mapping[str, str], size: Size) -> Terminal:
+    def _check_room(self, workspace: WorkspaceId | None, most: int) -> None:
+        here = len(self.alive_in(workspace)) + self._opening_in[workspace] if workspace and most else 0
+        if most and here >= most:
+            raise LimitReached(f"This workspace has {here} terminals, and may have {most}. Close one first.")
+
+    async def _launch(self, name: str, launch: Launch, record: Record, size: Size) -> Terminal:
         memory = Log.make_memory(self.limits.log_bytes)
         try:
-            launch = Launch(argv=record.argv, cwd=cwd, env=env, memory=memory, record=record.dump())
-            session = await self._drivers[name].open(launch, size)
+            session = await self._drivers[name].open(replace(launch, memory=memory), size)
             log = Log(memory)
         finally:
             os.close(memory)
@@ -234,6 +252,10 @@ class Hub:
             except Exception:  # one that cannot be brought back takes no other along
                 self._terminals.pop(record.id, None)
                 _logger.exception("a kept program (pid %s) cannot be brought back", session.pid)
+
+    def _close_all(self, terminals: Iterable[Terminal], source: Source) -> asyncio.Future[None]:
+        closings = [self.close(terminal, source) for terminal in terminals]
+        return asyncio.shield(self._tasks.run(_all_of(closings)))
 
     async def _close(self, terminal: Terminal, reason: Parting) -> None:
         await terminal.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 
-from webterm.ids import TerminalId, UserId
+from webterm.ids import TerminalId, UserId, WorkspaceId
 
 _MOST = 32 * 1024  # bytes that a keeper keeps
 
@@ -21,6 +21,7 @@ class Record:
     cols: int
     rows: int
     title: str = ""
+    workspace: WorkspaceId | None = None
 
     def named(self, title: str) -> Record:
         """The same with another name."""
@@ -41,7 +42,7 @@ class Record:
             found = cls(**{**fields, "argv": tuple(fields["argv"])})
         except (TypeError, KeyError) as error:
             raise ValueError("not the record of a terminal") from error
-        texts = (found.id, found.owner, found.title, *found.argv)
+        texts = (found.id, found.owner, found.title, found.workspace or "", *found.argv)
         numbers = (found.created, found.cols, found.rows)
         if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int | float) for one in numbers):
             raise ValueError("the record of a terminal holds something else")

@@ -21,7 +21,6 @@ from webterm.errors import (
     ReadOnly,
     WebtermError,
 )
-from webterm.hub.hub import Hub
 from webterm.hub.input import INPUT_LIMIT
 from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import Attachment, Terminal
@@ -32,6 +31,7 @@ from webterm.protocol.channel import Channel, ChannelState, Received
 from webterm.protocol.describe import describe, describe_viewers
 from webterm.protocol.frames import Frame, Refused, decode, decode_input, encode
 from webterm.session import MAX_COLS, MAX_ROWS, Size
+from webterm.terminals.rules import Order, TerminalRules
 
 MESSAGE_LIMIT = 1024 * 1024
 FRAME_LIMIT = 64 * 1024
@@ -58,7 +58,7 @@ class Connection:
 
     def __init__(
         self,
-        hub: Hub,
+        terminals: TerminalRules,
         actor: Actor,
         *,
         binary: bool,
@@ -75,7 +75,8 @@ class Connection:
         self._proof = proof
         self._source = Source(user=actor.id, name=actor.name, address=address)
         self._state = ConnectionState.OPEN
-        self._hub = hub
+        self._terminals = terminals
+        self._hub = terminals.hub
         self._binary = binary
         self._wake = wake
         self._channels: dict[int, Channel] = {}
@@ -273,18 +274,16 @@ class Connection:
     async def _open(self, channel: Channel, message: messages.Open) -> None:
         size = Size(message.cols, message.rows)
         try:
-            if message.workspace is not None:
-                raise NoSuchWorkspace(f"There is no workspace {message.workspace[:64]!r}.")
-            terminal = await self._hub.open(
-                self.actor,
+            order = Order(
                 size=size,
+                workspace=message.workspace,
                 driver=message.driver,
                 argv=message.argv,
                 cwd=message.cwd,
                 env=message.env,
                 title=message.title,
-                address=self._source.address,
             )
+            terminal = await self._terminals.open(self.actor, order, address=self._source.address)
             self._attach(channel, terminal, Role.WRITE, message.window, None, size)
         except BaseException:
             self._channels.pop(channel.number, None)

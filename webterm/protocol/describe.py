@@ -23,6 +23,7 @@ def describe(terminal: Terminal) -> TerminalInfo:
         viewers=len(terminal.audience.live),
         state=_STATES[terminal.state],  # type: ignore[arg-type]
         durable=terminal.durable,
+        workspace=terminal.record.workspace,
         pid=terminal.pid,
         status=ended.status if ended else None,
         signal=ended.signal if ended else None,

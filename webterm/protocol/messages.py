@@ -184,6 +184,7 @@ class TerminalInfo(Struct, frozen=True, kw_only=True):
     viewers: int
     state: Literal["running", "closing", "exited"]
     durable: bool
+    workspace: str | None = None
     pid: int | None = None
     status: int | None = None
     signal: str | None = None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webterm.access import Actor, Source
-from webterm.errors import Forbidden, InvalidRequest, ShuttingDown
+from webterm.errors import InvalidRequest, ShuttingDown
 from webterm.hub.hub import Hub
 from webterm.hub.scanner import unfinished_character
 from webterm.hub.terminal import Terminal
 from webterm.ids import ProofId, TerminalId, UserId
+from webterm.runtime import Runtime
 from webterm.session import Size
 
 OUTPUT_BYTES = 64 * 1024
@@ -25,6 +26,7 @@ class Order:
     """A terminal that somebody wants. What is left out is the driver's choice."""
 
     size: Size
+    workspace: str | None = None
     driver: str | None = None
     argv: Sequence[str] = ()
     cwd: str | None = None
@@ -41,24 +43,17 @@ class Excerpt:
     data: bytes
 
 
-class Isolation:
-    """Who may start programs with a driver that does not keep people apart, such as one for this very machine.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a terminal goes: a driver, and the runtime of a workspace or none. ``terminals``: most there; 0 is any."""
 
-    ``shared``: the names of such drivers. ``required``: then only the server's owner may use them, because their
-    programs may do whatever the server's own user may.
-    """
+    driver: str | None = None
+    runtime: Runtime | None = None
+    terminals: int = 0
 
-    def __init__(self, shared: Collection[str], *, required: bool) -> None:
-        self._shared = frozenset(shared)
-        self._required = required
 
-    def check(self, actor: Actor, driver: str) -> None:
-        """Raises `webterm.errors.Forbidden`, which names the setting."""
-        if self._required and driver in self._shared and not actor.owner:
-            raise Forbidden(
-                f"only the owner of this server may start programs with the driver {driver}, which keeps nobody's"
-                ' programs apart; the setting local.isolation = "none" lets everybody'
-            )
+PlaceOf = Callable[[Actor, str | None, str | None], Awaitable[Place]]
+"""Gets who asks, a workspace and a driver, each None where it is left to us. Raises where that is not allowed."""
 
 
 class TerminalRules:
@@ -68,8 +63,9 @@ class TerminalRules:
     this actor may see: the two are not to be told apart.
     """
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, place_of: PlaceOf) -> None:
         self.hub = hub
+        self._place_of = place_of
         self._opening = True
 
     def stop_opening(self) -> None:
@@ -81,22 +77,30 @@ class TerminalRules:
         return self.hub.visible(actor)
 
     async def open(self, actor: Actor, order: Order, *, address: str = "") -> Terminal:
-        """Start a program. Raises what `webterm.hub.hub.Hub.open` raises, and `webterm.errors.ShuttingDown`.
+        """Start a program. Raises what `webterm.hub.hub.Hub.open` raises, and `webterm.errors.ShuttingDown`;
 
+        `webterm.errors.NoSuchWorkspace`, and `webterm.errors.Forbidden` where this actor may not start programs.
         ``address`` is the client's, here and below, for the audit log.
         """
-        if not self._opening:
-            raise ShuttingDown("the server stops")
+        self._check_opening()
+        place = await self._place_of(actor, order.workspace, order.driver)
+        self._check_opening()
         return await self.hub.open(
             actor,
             size=order.size,
-            driver=order.driver,
+            driver=place.driver,
+            runtime=place.runtime,
+            most_here=place.terminals,
             argv=order.argv,
             cwd=order.cwd,
             env=order.env,
             title=order.title,
             address=address,
         )
+
+    def _check_opening(self) -> None:
+        if not self._opening:
+            raise ShuttingDown("the server stops")
 
     def get(self, actor: Actor, terminal_id: TerminalId) -> Terminal:
         """One terminal."""

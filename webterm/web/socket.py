@@ -58,7 +58,7 @@ class Socket:
         self._eased.set()
         self._heard = self._loop.time()
         self._connection = Connection(
-            site(request).terminals.hub,
+            site(request).terminals,
             self.actor,
             binary=response.ws_protocol == BINARY_SUBPROTOCOL,
             wake=self._wake,

@@ -28,6 +28,7 @@ class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     cols: Cols
     rows: Rows
+    workspace: Name | None = None
     driver: Name | None = None
     argv: Arguments = []
     cwd: Annotated[str, Meta(max_length=4096)] | None = None
@@ -52,6 +53,7 @@ async def create(request: web.Request) -> web.StreamResponse:
     wanted = await read_json(request, Create)
     order = Order(
         size=Size(wanted.cols, wanted.rows),
+        workspace=wanted.workspace,
         driver=wanted.driver,
         argv=wanted.argv,
         cwd=wanted.cwd,

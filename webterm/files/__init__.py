@@ -1,0 +1,1 @@
+"""Files of a workspace, reached through descriptors of directories and in threads."""
