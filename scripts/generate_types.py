@@ -17,6 +17,7 @@ import msgspec
 from msgspec import inspect
 
 from webterm.protocol import messages
+from webterm.protocol.message import DEFAULT_WINDOW, Message
 from webterm.session import MAX_COLS, MAX_ROWS
 from webterm.web.failures import Problem
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
@@ -75,7 +76,7 @@ def _limits() -> str:
         f"export const MAX_COLS = {MAX_COLS};\n"
         f"export const MAX_ROWS = {MAX_ROWS};\n"
         f"/** How far, in bytes, the server may run ahead of the last ack, unless a client says otherwise. */\n"
-        f"export const DEFAULT_WINDOW = {messages.DEFAULT_WINDOW};\n"
+        f"export const DEFAULT_WINDOW = {DEFAULT_WINDOW};\n"
     )
 
 
@@ -121,7 +122,7 @@ def _comment(doc: str) -> str:
 
 def _name(cls: type) -> str:
     """``Message`` is appended to messages, because ``Error``, ``List`` and others mean something in a browser."""
-    return f"{cls.__name__}Message" if issubclass(cls, messages.Message) else cls.__name__
+    return f"{cls.__name__}Message" if issubclass(cls, Message) else cls.__name__
 
 
 def _literal(value: object) -> str:

@@ -22,6 +22,7 @@ export interface TerminalInfo {
   viewers: number;
   state: "closing" | "exited" | "running";
   durable: boolean;
+  workspace?: string | null;
   pid?: number | null;
   status?: number | null;
   signal?: string | null;
@@ -31,6 +32,7 @@ export interface TerminalInfo {
 export interface Create {
   cols: number;
   rows: number;
+  workspace?: string | null;
   driver?: string | null;
   argv?: string[];
   cwd?: string | null;
@@ -74,7 +76,7 @@ export interface Me {
   disabled: boolean;
   created: number;
   has_password: boolean;
-  scopes: ("terminals:read" | "terminals:write" | "account" | "admin")[];
+  scopes: ("terminals:read" | "terminals:write" | "workspaces:read" | "workspaces:write" | "account" | "admin")[];
 }
 
 /** How often people of a tier may call: per minute, `ai` per day; 0 is as often as they like. */
@@ -278,13 +280,19 @@ export interface Entries {
   next: number | null;
 }
 
-/** The body of every refusal. `code` is for programs and stays, `detail` is for people. */
+/**
+ * The body of every refusal. `code` is for programs and stays, `detail` is for people. `current` and `expected`
+ * are the tags of an `edit_conflict` (null: no file), `offset` is where an upload goes on after a `wrong_offset`.
+ */
 export interface Problem {
   type?: string;
   title: string;
   status: number;
   code: string;
   detail: string;
+  current?: string | null;
+  expected?: string | null;
+  offset?: number;
 }
 
 /** What each route takes and answers; null is nothing. */

@@ -256,6 +256,7 @@ export interface TerminalInfo {
   viewers: number;
   state: "closing" | "exited" | "running";
   durable: boolean;
+  workspace?: string | null;
   pid?: number | null;
   status?: number | null;
   signal?: string | null;
@@ -280,6 +281,7 @@ export interface ErrorMessage {
   code: string;
   message: string;
   channel?: number | null;
+  request?: number | null;
 }
 
 /** The answer to `ping`. */

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from tests.terminals.places import anywhere
 from webterm.access import Actor
 from webterm.drivers.echo import EchoDriver
 from webterm.hub.hub import Hub, HubLimits
 from webterm.ids import ProofId, UserId
 from webterm.protocol.connection import Connection
+from webterm.terminals.rules import TerminalRules
 
 OWNER = Actor(id=UserId("owner"), name="Owner", owner=True)
 STRANGER = Actor(id=UserId("stranger"), name="Stranger")
@@ -28,7 +30,9 @@ class Peer:
 
     def __init__(self, hub: Hub, actor: Actor, binary: bool, proof: ProofId | None) -> None:
         self._woken = asyncio.Event()
-        self.connection = Connection(hub, actor, binary=binary, wake=self._woken.set, proof=proof)
+        self.connection = Connection(
+            TerminalRules(hub, anywhere), actor, binary=binary, wake=self._woken.set, proof=proof
+        )
         self.inbox: list[Message | bytes] = []
         self._channels = itertools.count(1)
 

@@ -79,7 +79,7 @@ async def test_binary_frames_carry_offset_and_bytes(join: Join) -> None:
         (b'{"type":"ping","nonce":' + b"[" * 10_000 + b"]" * 10_000 + b"}", "invalid_request"),
         (b'{"type":"detach","channel":99}', "no_such_channel"),
         (b'{"type":"attach","channel":1,"terminal":"none"}', "no_such_terminal"),
-        (b'{"type":"exec","channel":1,"workspace":"w","argv":["ls"]}', "no_such_workspace"),
+        (b'{"type":"exec","channel":1,"workspace":"w","argv":["ls"]}', "unknown_type"),
         (b'{"type":"open","channel":1,"cols":80,"rows":24,"workspace":"w"}', "no_such_workspace"),
         (b'{"type":"open","channel":1,"cols":80,"rows":24,"driver":"none"}', "no_such_driver"),
     ],

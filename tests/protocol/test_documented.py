@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from webterm import errors
-from webterm.protocol.messages import FromClient, FromServer, Message, type_of
+from webterm.protocol.message import Message, type_of
+from webterm.protocol.messages import FromClient, FromServer
 
 TEXT = (Path(__file__).parents[2] / "docs" / "protocol.md").read_text()
 ROW = re.compile(r"^\| (`[^|]+`) \| ([^|]*)\|", re.MULTILINE)

@@ -13,6 +13,7 @@ from webterm.access import Scope
 from webterm.hub.hub import Hub
 from webterm.ids import LoginId
 from webterm.protocol import messages
+from webterm.protocol.message import type_of
 
 Join = Callable[..., Peer]
 
@@ -45,7 +46,7 @@ async def terminal_of(peer: Peer) -> str:
 
 
 def test_every_message_is_thought_of() -> None:
-    kinds = [messages.type_of(cls) for cls in get_args(messages.FromClient)]
+    kinds = [type_of(cls) for cls in get_args(messages.FromClient)]
     assert sorted(kinds) == sorted([*REFUSED, *HARMLESS])
 
 

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from webterm.protocol import messages
+from webterm.protocol.message import Message, type_of
 from webterm.web.openapi import operation_id
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
@@ -48,11 +49,11 @@ def test_every_body_and_answer_is_there(script: dict[str, Any], row: Row) -> Non
 @pytest.mark.parametrize(
     "message",
     [*get_args(messages.FromClient), *get_args(messages.FromServer)],
-    ids=messages.type_of,
+    ids=type_of,
 )
-def test_every_message_and_field_is_there(rendered: str, message: type[messages.Message]) -> None:
+def test_every_message_and_field_is_there(rendered: str, message: type[Message]) -> None:
     start = rendered.index(f"export interface {message.__name__}Message {{")
     body = rendered[start : rendered.index("\n}", start)]
-    assert f'  type: "{messages.type_of(message)}";' in body
+    assert f'  type: "{type_of(message)}";' in body
     for name in message.__struct_encode_fields__:
         assert f"\n  {name}: " in body or f"\n  {name}?: " in body

@@ -17,6 +17,7 @@ from yarl import URL
 
 from webterm.protocol import messages
 from webterm.protocol.frames import BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL
+from webterm.protocol.message import DEFAULT_WINDOW, ChannelMessage, RoleName
 from webterm.session import Exit
 
 ACK_EVERY = 32 * 1024
@@ -34,8 +35,8 @@ class View:
         self.terminal = ""
         self.attached: messages.Attached | None = None
         """The newest answer to an open or attach."""
-        self.role: messages.RoleName = "write"
-        self.window = messages.DEFAULT_WINDOW
+        self.role: RoleName = "write"
+        self.window = DEFAULT_WINDOW
         self.start = 0
         self.offset = 0
         """Where the next byte comes from."""
@@ -266,7 +267,7 @@ class Client:
 
     async def _take(self, message: messages.FromServer) -> None:
         match message:
-            case messages.ChannelMessage(channel=channel) if channel not in self.views:
+            case ChannelMessage(channel=channel) if channel not in self.views:
                 pass  # of something that was sent by hand
             case messages.Ready():
                 self.ready = message
@@ -330,7 +331,7 @@ class Client:
             task.add_done_callback(self._acking.discard)
 
 
-def _note(view: View, message: messages.ChannelMessage) -> None:
+def _note(view: View, message: ChannelMessage) -> None:
     match message:
         case messages.Exited():
             view.exit = Exit(message.status, message.signal)

@@ -18,6 +18,7 @@ from tests.server.people import HEADER, page_of, people_at
 from tests.server.raw import BINARY, CLOSE, PING, TEXT, RawSocket, handshake, raw_socket
 from tests.web.conftest import Running
 from webterm.protocol import messages
+from webterm.protocol.message import Message, type_of
 from webterm.web.routes import rows
 from webterm.web.site import SITE
 
@@ -69,14 +70,14 @@ async def raw(running: Running) -> AsyncIterator[RawSocket]:
         yield raw
 
 
-def classes() -> Iterator[type[messages.Message]]:
+def classes() -> Iterator[type[Message]]:
     yield from get_args(messages.FromClient)
 
 
 def wrong_messages() -> Iterator[dict[str, object]]:
     """Every field of every message, with everything that it must not be; and each required field left out."""
     for cls in classes():
-        kind = messages.type_of(cls)
+        kind = type_of(cls)
         for field in msgspec.structs.fields(cls):
             value = VALID[kind][field.encode_name]
             good = {"type": kind, **VALID[kind]}
@@ -87,10 +88,10 @@ def wrong_messages() -> Iterator[dict[str, object]]:
 
 
 def test_every_message_and_field_is_tried() -> None:
-    assert set(VALID) == {messages.type_of(cls) for cls in classes()}
+    assert set(VALID) == {type_of(cls) for cls in classes()}
     for cls in classes():
         names = {field.encode_name for field in msgspec.structs.fields(cls)}
-        assert set(VALID[messages.type_of(cls)]) == names
+        assert set(VALID[type_of(cls)]) == names
 
 
 async def test_every_field_of_every_message_with_every_wrong_type(page: Client) -> None:
@@ -177,7 +178,7 @@ async def test_binary_input_for_channels_that_are_not_there(running: Running, nu
 
 async def test_every_message_for_a_channel_that_is_not_there(page: Client) -> None:
     for cls in classes():
-        kind = messages.type_of(cls)
+        kind = type_of(cls)
         if "channel" in VALID[kind] and kind not in ("open", "attach", "exec"):
             page.errors.clear()
             await page.send_json({"type": kind, **VALID[kind]})

@@ -12,6 +12,7 @@ from tests.server.people import page_of, people_at
 from tests.server.test_attacks_messages import VALID, classes
 from tests.web.conftest import Running
 from webterm.protocol import messages
+from webterm.protocol.message import ChannelMessage, type_of
 
 NOT_ACTING = {"ack", "detach", "open", "attach", "exec"}
 
@@ -72,8 +73,8 @@ async def test_a_reader_can_do_nothing(running: Running, alice: Client, binary: 
     async with page_of(running, "alice", binary=binary) as reader:
         seen = await reader.attach(view.terminal, role="read", cols=33, rows=11)
         for cls in classes():
-            kind = messages.type_of(cls)
-            if not issubclass(cls, messages.ChannelMessage) or kind in NOT_ACTING:
+            kind = type_of(cls)
+            if not issubclass(cls, ChannelMessage) or kind in NOT_ACTING:
                 continue
             seen.errors.clear()
             await reader.send_json({"type": kind, **VALID[kind], "channel": seen.channel})

@@ -13,7 +13,7 @@ from tests.server.client import Client, View
 from tests.server.emulator import FIXED, QUERIES, Emulator, answers_in
 from tests.server.line import Line, line_to
 from tests.server.process import Server, serving
-from webterm.protocol import messages
+from webterm.protocol.message import RoleName
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 ALL = b"".join(QUERIES.values())
@@ -54,9 +54,7 @@ async def begin(client: Client, asker: Asker, number: int = 1) -> View:
     return view
 
 
-async def join(
-    client: Client, view: View, number: int, after: int | None = None, role: messages.RoleName = "write"
-) -> View:
+async def join(client: Client, view: View, number: int, after: int | None = None, role: RoleName = "write") -> View:
     """One more viewer of the program."""
     return await client.join(emulate(client.begin(view.terminal), number), after, role=role)
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from tests.terminals.places import anywhere
 from webterm.access import Actor, Role
 from webterm.drivers.echo import EchoDriver
 from webterm.errors import InvalidRequest, NoSuchTerminal, ShuttingDown
@@ -27,7 +28,7 @@ async def rules() -> AsyncIterator[TerminalRules]:
     driver = EchoDriver()
     hub = Hub({driver.name: driver}, default_driver=driver.name, limits=LIMITS)
     await hub.start()
-    yield TerminalRules(hub)
+    yield TerminalRules(hub, anywhere)
     await hub.aclose(end=True)
     await driver.aclose()
 

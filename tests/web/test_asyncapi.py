@@ -12,7 +12,7 @@ import pytest
 
 from tests.web.conftest import Running
 from webterm.protocol.frames import SUBPROTOCOLS
-from webterm.protocol.messages import type_of
+from webterm.protocol.message import type_of
 from webterm.web.asyncapi import BINARY, asyncapi
 from webterm.web.schemas import FROM_CLIENT, FROM_SERVER
 

@@ -18,6 +18,7 @@ from tests.web.conftest import Running, started
 from webterm.access import Actor, Scope
 from webterm.ids import UserId
 from webterm.protocol import messages
+from webterm.protocol.message import Message, type_of
 from webterm.web.openapi import openapi, operation_id, refusals
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
@@ -94,13 +95,17 @@ def test_an_operation_says_what_its_row_says(row: Row) -> None:
     assert found["operationId"] == operation_id(row)
     assert found["summary"] + "." == row.doc
     assert found["tags"][0] in {tag["name"] for tag in DOCUMENT["tags"]}
-    success = {str(row.status), *(["304"] if row.media and not row.asks else [])}
+    success = {str(row.status), *map(str, row.also), *(["304"] if row.media and not row.asks else [])}
     assert set(found["responses"]) == success | {str(status) for status in (*refusals(row), *row.errors)}
     assert set(found["responses"][str(row.status)].get("content", {})) == expected_media(row)
-    assert set(found.get("requestBody", {}).get("content", {})) == ({JSON} if row.body else set())
+    assert set(found.get("requestBody", {}).get("content", {})) == taken_media(row)
     places = [(parameter["in"], parameter["name"]) for parameter in found.get("parameters", ())]
     in_path = re.findall(r"\{(\w+)\}", row.template)
-    assert places == [("path", name) for name in in_path] + [("query", parameter.name) for parameter in row.query]
+    assert places == [
+        *(("path", name) for name in in_path),
+        *(("query", parameter.name) for parameter in row.query),
+        *(("header", parameter.name) for parameter in row.asked),
+    ]
 
 
 @pytest.mark.parametrize("row", [row for row in ALL_ROWS if row.headers], ids=named)
@@ -108,6 +113,12 @@ def test_an_operation_says_what_its_headers_say(row: Row) -> None:
     found = operation(row)["responses"][str(row.status)]["headers"]
     for header in row.headers:
         assert found[header.name]["description"] == header.doc
+
+
+def taken_media(row: Row) -> set[str]:
+    if row.takes is not None:
+        return {row.takes}
+    return {JSON} if row.body is not None else set()
 
 
 def expected_media(row: Row) -> set[str]:
@@ -136,13 +147,14 @@ def test_rows_say_what_they_answer(row: Row) -> None:
     bare = row.status in {101, 204} or 300 <= row.status < 400
     assert bare == (row.answer is None and row.media is None)
     assert row.answer is None or row.media is None
-    assert row.body is None or row.method in {"POST", "PUT", "PATCH"}
+    assert row.body is None or row.takes is None
+    assert (row.body is None and row.takes is None) or row.method in {"POST", "PUT", "PATCH"}
 
 
 @pytest.mark.parametrize("message", [*get_args(messages.FromClient), *get_args(messages.FromServer)])
-def test_the_messages_are_among_the_schemas(message: type[messages.Message]) -> None:
+def test_the_messages_are_among_the_schemas(message: type[Message]) -> None:
     schema = DOCUMENT["components"]["schemas"][f"{message.__name__}Message"]
-    assert schema["properties"]["type"] == {"enum": [messages.type_of(message)]}
+    assert schema["properties"]["type"] == {"enum": [type_of(message)]}
     assert set(schema["properties"]) == {"type", *message.__struct_encode_fields__}
 
 

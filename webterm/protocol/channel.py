@@ -11,13 +11,14 @@ from webterm.hub.viewer import Chunk, Ended, Event, Gone, InputPaused, Item, Siz
 from webterm.protocol import messages
 from webterm.protocol.describe import describe_viewers
 from webterm.protocol.frames import Frame, encode, encode_output
+from webterm.protocol.message import ChannelMessage
 from webterm.session import Exit
 
 TURN = 32 * 1024
 """Bytes of output that one terminal may send before the next has its turn."""
 _BACKLOG, _BACKLOG_BYTES = 1000, 64 * 1024  # messages, and bytes in them, that may wait for a terminal to open
 
-Received = messages.ChannelMessage | bytes
+Received = ChannelMessage | bytes
 
 
 class ChannelState(enum.IntEnum):
@@ -43,6 +44,11 @@ class Channel:
         self._told_exit = False
         self._backlog: list[Received] = []
         self._backlog_bytes = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing more to say about it."""
+        return self.state is ChannelState.GONE
 
     def hold_back(self, message: Received) -> None:
         """Keep a message that came before the terminal was open. Raises `InputOverflow` for too many."""

@@ -6,9 +6,8 @@ import asyncio
 import enum
 import logging
 import secrets
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeGuard
 
 from webterm.access import Actor, Role, Scope, Source
 from webterm.errors import (
@@ -17,7 +16,6 @@ from webterm.errors import (
     LimitReached,
     MissingScope,
     NoSuchChannel,
-    NoSuchWorkspace,
     ReadOnly,
     WebtermError,
 )
@@ -30,6 +28,10 @@ from webterm.protocol import messages
 from webterm.protocol.channel import Channel, ChannelState, Received
 from webterm.protocol.describe import describe, describe_viewers
 from webterm.protocol.frames import Frame, Refused, decode, decode_input, encode
+from webterm.protocol.message import ChannelMessage, Message
+from webterm.protocol.outgoing import Outgoing
+from webterm.protocol.speaker import MakeSpeaker
+from webterm.protocol.speaking import Speaking
 from webterm.session import MAX_COLS, MAX_ROWS, Size
 from webterm.terminals.rules import Order, TerminalRules
 
@@ -37,7 +39,6 @@ MESSAGE_LIMIT = 1024 * 1024
 FRAME_LIMIT = 64 * 1024
 CHANNELS = 1024
 """How many channels one client may have at a time."""
-_CONGESTED = 256 * 1024
 _UNDER_WAY = 64
 _logger = logging.getLogger(__name__)
 
@@ -65,8 +66,9 @@ class Connection:
         wake: Callable[[], None],
         proof: ProofId | None = None,
         address: str = "",
+        speakers: Sequence[MakeSpeaker] = (),
     ) -> None:
-        """``binary``: bulk data travels in binary frames.
+        """``binary``: bulk data travels in binary frames. ``speakers`` take the messages that are not about terminals.
 
         ``proof`` is what the actor's right to be here rests on, where it is our own to know, and ``address`` the
         client's.
@@ -80,9 +82,17 @@ class Connection:
         self._binary = binary
         self._wake = wake
         self._channels: dict[int, Channel] = {}
-        self._control: deque[Frame] = deque()
-        self._control_bytes = 0
-        self._ready: dict[Channel, None] = {}
+        self._out = Outgoing(wake)
+        self._speaking = Speaking(
+            speakers,
+            actor=actor,
+            source=self._source,
+            proof=proof,
+            binary=binary,
+            out=self._out,
+            fail=self._fail,
+            claim=self._check_free,
+        )
         self._tasks = Tasks(f"connection of {actor.name}")
         self._under_way = 0
 
@@ -95,7 +105,7 @@ class Connection:
         """Whether so much waits for the client, or for others on its behalf, that it should not be listened to."""
         if self._state is ConnectionState.OVER:
             return False
-        return self._control_bytes > _CONGESTED or self._under_way > _UNDER_WAY
+        return self._out.congested or self._under_way > _UNDER_WAY
 
     # In.
 
@@ -105,11 +115,11 @@ class Connection:
             return
         message = decode(text)
         if isinstance(message, Refused):
-            self._refuse(message.error, message.channel)
-        elif isinstance(message, messages.ChannelMessage):
-            self._receive(message.channel, message)
-        else:
+            self._refuse(message.error, message.channel, message.request)
+        elif isinstance(message, messages.List | messages.Ping):
             self._answer(message)
+        else:
+            self._receive(message)
 
     def receive_binary(self, frame: bytes) -> None:
         """A binary frame."""
@@ -120,7 +130,7 @@ class Connection:
         except InvalidRequest as error:
             self._refuse(error, None)
         else:
-            self._receive(number, data)
+            self._receive(data, number)
 
     def broke(self) -> None:
         """The socket broke: writers' places are held for a while."""
@@ -140,6 +150,7 @@ class Connection:
     async def aclose(self) -> None:
         """Wait for what is under way, after `broke`, `leave` or `revoke`. What was just being opened is given up."""
         await self._tasks.aclose()
+        await self._speaking.aclose()
 
     # Out.
 
@@ -147,21 +158,7 @@ class Connection:
         """The next frame to send: control before data, terminals in turns. None for now if there is none."""
         if self._state is ConnectionState.OVER:
             return None
-        if self._control:
-            frame = self._control.popleft()
-            self._control_bytes -= len(frame.payload)
-            return frame
-        while self._ready:
-            channel = next(iter(self._ready))
-            turn = channel.next_frame()
-            self._ready.pop(channel, None)
-            if channel.state is ChannelState.GONE:
-                self._channels.pop(channel.number, None)
-            elif turn is not None:
-                self._ready[channel] = None  # behind the others
-            if turn is not None:
-                return turn
-        return None
+        return self._out.next_frame(self._forget)
 
     # Within.
 
@@ -170,8 +167,8 @@ class Connection:
         self._tasks.cancel()
         attached = [channel for channel in self._channels.values() if channel.state is ChannelState.ATTACHED]
         self._channels.clear()
-        self._ready.clear()
-        self._control.clear()
+        self._speaking.leave()
+        self._out.clear()
         self._wake()  # nothing keeps the peer from being listened to any more
         return attached
 
@@ -190,22 +187,20 @@ class Connection:
         )
 
     def _say(self, message: messages.FromServer) -> None:
-        frame = encode(message)
-        self._control.append(frame)
-        self._control_bytes += len(frame.payload)
-        self._wake()
+        self._out.add(encode(message))
 
-    def _refuse(self, error: WebtermError, number: int | None) -> None:
-        self._say(messages.Error(code=error.code, message=str(error), channel=number))
+    def _refuse(self, error: WebtermError, number: int | None, request: int | None = None) -> None:
+        self._say(messages.Error(code=error.code, message=str(error), channel=number, request=request))
 
-    def _fail(self, error: BaseException, number: int | None) -> None:
+    def _fail(self, error: BaseException, number: int | None, request: int | None = None) -> None:
         """The one place where errors become answers."""
         if isinstance(error, WebtermError):
-            self._refuse(error, number)
+            self._refuse(error, number, request)
             return
         incident = secrets.token_hex(4)
         _logger.error("incident %s", incident, exc_info=error)
-        self._say(messages.Error(code="internal_error", message=f"Our fault; log id {incident}.", channel=number))
+        text = f"Our fault; log id {incident}."
+        self._say(messages.Error(code="internal_error", message=text, channel=number, request=request))
 
     def _answer(self, message: messages.List | messages.Ping) -> None:
         if isinstance(message, messages.Ping):
@@ -213,21 +208,22 @@ class Connection:
         else:
             self._say(messages.Terminals(terminals=[describe(t) for t in self._hub.visible(self.actor)]))
 
-    def _mark(self, channel: Channel) -> None:
-        self._ready[channel] = None
-        self._wake()
-
-    def _receive(self, number: int, message: Received) -> None:
+    def _receive(self, message: Message | bytes, number: int | None = None) -> None:
+        """A message, or bytes for the channel ``number``."""
+        if isinstance(message, ChannelMessage):
+            number = message.channel
         try:
             if isinstance(message, messages.Open | messages.Attach):
                 self._join(message)
-            elif isinstance(message, messages.Exec):
-                self._check_scope()
-                raise NoSuchWorkspace(f"There is no workspace {message.workspace[:64]!r}.")
+            elif number is None or self._speaking.has(number) or not _about_terminals(message):
+                self._speaking.receive(message, number)
             else:
                 self._deliver(self._channel(number), message)
         except Exception as error:
-            self._fail(error, number)
+            self._fail(error, number, getattr(message, "request", None))
+
+    def _forget(self, channel: Channel) -> None:
+        self._channels.pop(channel.number, None)
 
     def _channel(self, number: int) -> Channel:
         channel = self._channels.get(number)
@@ -255,11 +251,8 @@ class Connection:
             raise MissingScope(f"This needs the scope {Scope.TERMINALS_WRITE}.")
 
     def _join(self, message: messages.Open | messages.Attach) -> None:
-        if message.channel in self._channels:
-            raise ChannelInUse(f"Channel {message.channel} is in use.")
-        if len(self._channels) >= CHANNELS:
-            raise LimitReached(f"One socket has at most {CHANNELS} channels.")
-        channel = Channel(message.channel, binary=self._binary, ready=self._mark)
+        self._check_free(message.channel)
+        channel = Channel(message.channel, binary=self._binary, ready=self._out.mark)
         if isinstance(message, messages.Attach):
             terminal = self._hub.get(self.actor, message.terminal)
             writes = message.role == "write" and self.actor.may(Scope.TERMINALS_WRITE)
@@ -270,6 +263,12 @@ class Connection:
             self._check_scope()
             self._channels[channel.number] = channel
             self._watch(channel.number, self._tasks.run(self._open(channel, message)))
+
+    def _check_free(self, number: int) -> None:
+        if number in self._channels or self._speaking.has(number):
+            raise ChannelInUse(f"Channel {number} is in use.")
+        if len(self._channels) + len(self._speaking) >= CHANNELS:
+            raise LimitReached(f"One socket has at most {CHANNELS} channels.")
 
     async def _open(self, channel: Channel, message: messages.Open) -> None:
         size = Size(message.cols, message.rows)
@@ -305,7 +304,7 @@ class Connection:
         self._channels[channel.number] = channel
         self._say(self._attached(channel.number, terminal, attachment))
         for message in channel.attached(terminal, attachment.viewer):
-            self._receive(channel.number, message)
+            self._receive(message, channel.number)
         channel.mark()
 
     def _attached(self, number: int, terminal: Terminal, attachment: Attachment) -> messages.Attached:
@@ -329,7 +328,7 @@ class Connection:
 
     def _detach(self, channel: Channel, message: messages.Detach) -> None:
         del self._channels[channel.number]
-        self._ready.pop(channel, None)
+        self._out.forget(channel)
         channel.terminal.detach(channel.viewer)
 
     def _input(self, channel: Channel, message: messages.Input) -> None:
@@ -365,7 +364,7 @@ class Connection:
         self._wake()
 
 
-_HANDLERS: dict[type[messages.ChannelMessage], Callable[[Connection, Channel, Any], None]] = {
+_HANDLERS: dict[type[ChannelMessage], Callable[[Connection, Channel, Any], None]] = {
     messages.Detach: Connection._detach,
     messages.Input: Connection._input,
     messages.Answer: Connection._answer_query,
@@ -375,3 +374,7 @@ _HANDLERS: dict[type[messages.ChannelMessage], Callable[[Connection, Channel, An
     messages.Ack: Connection._ack,
     messages.Close: Connection._close,
 }
+
+
+def _about_terminals(message: Message | bytes) -> TypeGuard[Received]:
+    return type(message) in _HANDLERS or isinstance(message, bytes)

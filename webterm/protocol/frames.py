@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from webterm.errors import InvalidRequest, UnknownType
-from webterm.protocol.messages import FromClient, FromServer, decoder, encoder, type_of
+from webterm.protocol.message import Message, type_of
+from webterm.protocol.messages import FromClient, decoder, encoder
 
 JSON_SUBPROTOCOL = "webterm.v1.json"
 BINARY_SUBPROTOCOL = "webterm.v1.binary"
@@ -32,19 +33,21 @@ class Frame(NamedTuple):
 class _Envelope(msgspec.Struct):
     type: str | None = None
     channel: int | None = None
+    request: int | None = None
 
 
 _envelopes = msgspec.json.Decoder(_Envelope)
 
 
 class Refused(NamedTuple):
-    """A message that could not be read: why, and which channel it named, if one could tell."""
+    """A message that could not be read: why, and which channel and request it named, if one could tell."""
 
     error: InvalidRequest
-    channel: int | None
+    channel: int | None = None
+    request: int | None = None
 
 
-def encode(message: FromServer) -> Frame:
+def encode(message: Message) -> Frame:
     """A message as JSON text."""
     return Frame(True, encoder.encode(message))
 
@@ -73,10 +76,12 @@ def _refuse(text: bytes, error: Exception) -> Refused:
     try:
         envelope = _envelopes.decode(text)
     except _UNREADABLE:
-        return Refused(InvalidRequest(f"This is not a message: {_reason(error)}"), None)
+        return Refused(InvalidRequest(f"This is not a message: {_reason(error)}"))
     if envelope.type is not None and envelope.type not in _TYPES:
-        return Refused(UnknownType(f"There is no message of type {envelope.type[:64]!r}."), envelope.channel)
-    return Refused(InvalidRequest(f"This {envelope.type or 'message'} is wrong: {_reason(error)}"), envelope.channel)
+        fault: InvalidRequest = UnknownType(f"There is no message of type {envelope.type[:64]!r}.")
+    else:
+        fault = InvalidRequest(f"This {envelope.type or 'message'} is wrong: {_reason(error)}")
+    return Refused(fault, envelope.channel, envelope.request)
 
 
 def _reason(error: Exception) -> str:

@@ -1,41 +1,30 @@
-"""The whole wire language: one class and one line for each message (docs/protocol.md is its prose)."""
+"""The wire language: one class and one line for each message (docs/protocol.md is its prose).
+
+Messages about terminals stand here, those of other speakers in modules of their own; the unions at the end have all.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from webterm.hub import flow
-from webterm.session import MAX_COLS, MAX_ROWS
-
-ChannelNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-ByteOffset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Cols = Annotated[int, Meta(ge=1, le=MAX_COLS)]
-Rows = Annotated[int, Meta(ge=1, le=MAX_ROWS)]
-Window = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-Name = Annotated[str, Meta(max_length=256)]
-Argument = Annotated[str, Meta(max_length=131_072)]
-Arguments = Annotated[list[Argument], Meta(max_length=1024)]
-Environment = dict[Annotated[str, Meta(min_length=1, max_length=256)], Annotated[str, Meta(max_length=32_768)]]
-SignalName = Literal["INT", "TERM", "KILL", "HUP", "QUIT", "TSTP", "CONT"]
-RoleName = Literal["read", "write"]
-DEFAULT_WINDOW: int = flow.DEFAULT_WINDOW
-
-
-class Message(Struct, frozen=True, kw_only=True, tag_field="type", omit_defaults=True):
-    """One JSON object with a ``type``."""
-
-
-class ChannelMessage(Message, frozen=True, kw_only=True):
-    """A message about one channel of this socket."""
-
-    acts: ClassVar[bool] = False
-    """Whether it does something to the terminal, so that a viewer with role ``read`` may not send it."""
-
-    channel: ChannelNumber
-
+from webterm.protocol.exec_messages import Exec, ExecOutput
+from webterm.protocol.message import (
+    DEFAULT_WINDOW,
+    Arguments,
+    ByteOffset,
+    ChannelMessage,
+    Cols,
+    Environment,
+    Message,
+    Name,
+    RoleName,
+    Rows,
+    SignalName,
+    Window,
+)
 
 # Client to server.
 
@@ -119,16 +108,6 @@ class Close(ChannelMessage, frozen=True, kw_only=True, tag="close"):
 
 class List(Message, frozen=True, kw_only=True, tag="list"):
     """Ask for the caller's terminals."""
-
-
-class Exec(ChannelMessage, frozen=True, kw_only=True, tag="exec"):
-    """A command without a terminal; stdout and stderr apart."""
-
-    workspace: Name
-    argv: Annotated[list[Argument], Meta(min_length=1, max_length=1024)]
-    cwd: Annotated[str, Meta(max_length=4096)] | None = None
-    env: Environment = {}
-    timeout: Annotated[float, Meta(gt=0, le=86_400)] | None = None
 
 
 class Ping(Message, frozen=True, kw_only=True, tag="ping"):
@@ -276,13 +255,6 @@ class Detached(ChannelMessage, frozen=True, kw_only=True, tag="detached"):
     reason: Literal["replaced", "revoked", "closed", "shutdown"]
 
 
-class ExecOutput(ChannelMessage, frozen=True, kw_only=True, tag="exec_output"):
-    """Output of a command without a terminal."""
-
-    stream: Literal["stdout", "stderr"]
-    data: str
-
-
 class Terminals(Message, frozen=True, kw_only=True, tag="terminals"):
     """The answer to ``list``."""
 
@@ -302,6 +274,7 @@ class Error(Message, frozen=True, kw_only=True, tag="error"):
     code: str
     message: str
     channel: int | None = None
+    request: int | None = None
 
 
 class Pong(Message, frozen=True, kw_only=True, tag="pong"):
@@ -332,9 +305,3 @@ FromServer = (
 
 decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 encoder = msgspec.json.Encoder()
-
-
-def type_of(message: type[Message]) -> str:
-    """The ``type`` of a message class."""
-    tag: Any = message.__struct_config__.tag
-    return str(tag)

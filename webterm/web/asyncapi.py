@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from webterm.protocol.frames import BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL, SUBPROTOCOLS
-from webterm.protocol.messages import Message, type_of
+from webterm.protocol.message import Message, type_of
 from webterm.web.openapi import VERSION, schemes
 from webterm.web.schemas import FROM_CLIENT, FROM_SERVER, Json, messages, name_of
 

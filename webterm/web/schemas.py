@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from webterm.protocol.messages import FromClient, FromServer, Message, type_of
+from webterm.protocol.message import Message, type_of
+from webterm.protocol.messages import FromClient, FromServer
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{name}"

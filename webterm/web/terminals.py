@@ -11,7 +11,8 @@ from msgspec import Meta, Struct
 from webterm.access import Scope
 from webterm.ids import TerminalId
 from webterm.protocol.describe import describe
-from webterm.protocol.messages import Arguments, Cols, Environment, Name, Rows, TerminalInfo
+from webterm.protocol.message import Arguments, Cols, Environment, Name, Rows
+from webterm.protocol.messages import TerminalInfo
 from webterm.session import Size
 from webterm.terminals.rules import MOST_OUTPUT_BYTES, OUTPUT_BYTES, Order
 from webterm.web.bodies import json, read_json
