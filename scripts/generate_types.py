@@ -34,6 +34,8 @@ SIMPLE = {
     inspect.BoolType: "boolean",
     inspect.NoneType: "null",
 }
+STREAMS = {"application/octet-stream": "Blob", "application/zip": "Blob", "multipart/form-data": "FormData"}
+"""Bodies that are no JSON, as a browser has them."""
 
 
 def render_messages() -> str:
@@ -62,12 +64,14 @@ def render_api() -> str:
 def _routes(rows: Iterable[Row]) -> str:
     lines = ["/** What each route takes and answers; null is nothing. */", "export interface Routes {"]
     for row in rows:
-        body, answer = (
-            "null" if kind is None else _type(inspect.type_info(kind))
-            for kind in (row.body, str if row.media else row.answer)
-        )
+        body = STREAMS.get(row.takes or "") or _of(row.body)
+        answer = STREAMS.get(row.media or "") or _of(str if row.media else row.answer)
         lines.append(f'  "{row.method} {row.template}": {{ body: {body}; answer: {answer} }};')
     return "\n".join([*lines, "}", ""])
+
+
+def _of(kind: object) -> str:
+    return "null" if kind is None else _type(inspect.type_info(kind))
 
 
 def _limits() -> str:

@@ -291,7 +291,7 @@ export interface Problem {
   code: string;
   detail: string;
   current?: string | null;
-  expected?: string | null;
+  expected?: string;
   offset?: number;
 }
 

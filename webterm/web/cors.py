@@ -16,6 +16,10 @@ PATHS = "/api/"
 LASTS = 600
 """Seconds for which a browser may remember the answer to a preflight."""
 EXPOSED = (
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
     "Location",
     "Retry-After",
     "RateLimit-Limit",
@@ -62,7 +66,7 @@ class Cors:
             return None
         headers = {
             "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
-            "Access-Control-Allow-Headers": "Authorization, Content-Type",
+            "Access-Control-Allow-Headers": "Authorization, Content-Type, If-Match, If-None-Match, If-Range, Range",
             "Access-Control-Max-Age": str(LASTS),
         }
         return web.Response(status=204, headers=headers)

@@ -28,11 +28,12 @@ from webterm.web.counts import Counts
 if TYPE_CHECKING:
     from redis.asyncio import ConnectionPool
 
-Kind = Literal["general", "auth", "ai"]
+Kind = Literal["general", "auth", "ai", "files"]
 WINDOWS: Mapping[Kind, type[RateLimitItem]] = {
     "general": RateLimitItemPerMinute,
     "auth": RateLimitItemPerMinute,
     "ai": RateLimitItemPerDay,
+    "files": RateLimitItemPerMinute,
 }
 PATIENCE = 0.5
 """Seconds to wait for Redis."""

@@ -33,6 +33,7 @@ class Chapter(NamedTuple):
 
 CHAPTERS = (
     Chapter("Terminals", "Programs with a terminal.", ("/api/v1/terminals", "/ws")),
+    Chapter("Workspaces", "Workspaces, and their files.", ("/api/v1/workspaces", "/api/v1/templates")),
     Chapter("Account", "Signing in, and one's own account.", ("/api/v1/auth",)),
     Chapter("Administration", "Other people, and what they did.", ("/api/v1/",)),
     Chapter("Server", "The page, these documents, and whether all is well.", ("/",)),
@@ -47,15 +48,36 @@ REFUSALS = {
     409: "The thing is not in a state for this.",
     410: "It was there once.",
     408: "The body took too long.",
+    412: "The file is no longer the one that the caller means; `current` is the tag of the one that is there.",
     413: "The body is too large.",
-    415: "The body is not `application/json`.",
+    415: "The body is of another media type than this takes.",
+    416: "The file has no such bytes.",
+    417: "The header `Expect` wants something else than `100-continue`.",
     421: "The server does not answer to this host name.",
     422: "It was understood, and could not be done.",
     429: "Too many calls or attempts, or a number of the settings is used up.",
     502: "Another server that this needs gave a wrong answer.",
     503: "Something that this needs, such as the database, does not answer now.",
+    507: "The workspace, or the server's disk, is full.",
 }
 """What a status means here."""
+OTHERWISE = {
+    200: "It was there before.",
+    206: "A part of it, as `Range` asks for.",
+    304: "It is what the caller has.",
+}
+"""What further statuses mean that are no refusals."""
+BINARY = ("application/octet-stream", "application/zip")
+FORM: Json = {
+    "type": "object",
+    "properties": {
+        "file": {
+            "type": "array",
+            "description": "Files; the `filename` of each is its relative path.",
+            "items": {"type": "string", "format": "binary"},
+        }
+    },
+}
 
 SCHEMES: dict[str, Json] = {
     "cookie": {
@@ -149,17 +171,21 @@ def _operation(row: Row, shapes: _Shapes, *, own: bool) -> Json:
     }
     if isinstance(row.access, Scope):
         operation["description"] = f"Needs the scope `{row.access}`."
-    parameters = [*_path_parameters(row.path), *map(_query_parameter, row.query)]
+    parameters = [
+        *_path_parameters(row.path),
+        *(_parameter("query", parameter) for parameter in row.query),
+        *(_parameter("header", parameter) for parameter in row.asked),
+    ]
     if parameters:
         operation["parameters"] = parameters
     if row.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": shapes.of(row.body)}},
-        }
+        operation["requestBody"] = _body("application/json", shapes.of(row.body))
+    elif row.takes is not None:
+        operation["requestBody"] = _body(row.takes, {} if row.takes in BINARY else FORM)
     operation["responses"] = {
         str(row.status): _success(row, shapes),
-        **({"304": {"description": "It is what the caller has."}} if _is_kept(row) else {}),
+        **{str(status): _otherwise(status, row, shapes) for status in row.also},
+        **({"304": {"description": OTHERWISE[304]}} if _is_kept(row) else {}),
         **{str(status): {"$ref": f"#/components/responses/{status}"} for status in refusals(row)},
     }
     if own or row.access is None:
@@ -175,14 +201,25 @@ def _path_parameters(path: str) -> Iterator[Json]:
         yield {"name": found["name"], "in": "path", "required": True, "schema": schema}
 
 
-def _query_parameter(parameter: Parameter) -> Json:
-    return {"name": parameter.name, "in": "query", **_described(parameter)}
+def _parameter(place: str, parameter: Parameter) -> Json:
+    return {"name": parameter.name, "in": place, **_described(parameter)}
+
+
+def _body(media: str, schema: Json) -> Json:
+    return {"required": True, "content": {media: {"schema": schema}}}
+
+
+def _otherwise(status: int, row: Row, shapes: _Shapes) -> Json:
+    response = {**_success(row, shapes), "description": OTHERWISE[status]}
+    if status == 304:
+        response.pop("content", None)
+    return response
 
 
 def _success(row: Row, shapes: _Shapes) -> Json:
     response: Json = {"description": row.doc}
     if row.media is not None:
-        schema: Json = {} if row.media.endswith("json") else {"type": "string"}
+        schema: Json = {} if row.media.endswith("json") or row.media in BINARY else {"type": "string"}
         response["content"] = {row.media: {"schema": schema}}
     elif row.answer is not None:
         response["content"] = {"application/json": {"schema": shapes.of(row.answer)}}
@@ -212,7 +249,9 @@ def refusals(row: Row) -> list[int]:
         found.add(404)
     if row.body is not None:
         found |= {400, 408, 413, 415}
-    if row.query:
+    if row.takes is not None:
+        found |= {400, 408, 415, 417, 429, 507}
+    if row.query or row.asked:
         found.add(400)
     return sorted(found)
 

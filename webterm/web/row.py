@@ -19,7 +19,7 @@ PLACEHOLDER = re.compile(r"\{(?P<name>[_a-zA-Z]\w*)(?::(?P<pattern>(?:[^{}]|\{[^
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of the query, or one header of the answer: a text, or a whole number."""
+    """One parameter of the query, or one header: a text, or a whole number."""
 
     name: str
     kind: Literal["text", "number"]
@@ -35,8 +35,10 @@ class Row:
     ``own`` refuses what other sites' pages make a browser send; ``any`` is for what changes nothing. ``limit``: which
     of the tier's numbers a call counts against. ``asks``: whether it is found out who calls; where it is not, the
     answer is the same for everybody. ``ticket``: a one-use ticket in the URL is as good as a login.
-    ``body``: what the request's JSON is read as, ``answer`` what the JSON of the answer is (None: there is none), with
-    ``status``; ``media`` where the answer is no JSON; ``headers`` those of the answer that do not follow from the rest.
+    ``body``: what the request's JSON is read as; ``takes`` is the media type of a body that is no JSON and of any
+    length, which the handler reads as it comes (`webterm.web.transfers`). ``answer``: what the JSON of the answer is
+    (None: there is none), with ``status``; ``media`` where the answer is no JSON; ``also``: further statuses that are
+    no refusals; ``headers`` those of the answer that do not follow from the rest, ``asked`` those of the request.
     ``errors``: statuses of refusals beyond those that follow from the rest of the row. ``doc`` says what the route is
     for, on one line.
     """
@@ -47,15 +49,18 @@ class Row:
     access: Scope | Literal["any"] | None
     origin: Literal["own", "any"]
     doc: str
-    limit: Literal["general", "auth", "ai", "none"] = "general"
+    limit: Literal["general", "auth", "ai", "files", "none"] = "general"
     asks: bool = True
     ticket: bool = False
     body: object = None
+    takes: Literal["application/octet-stream", "multipart/form-data"] | None = None
     answer: object = None
     status: int = 200
+    also: tuple[int, ...] = ()
     media: str | None = None
     query: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
+    asked: tuple[Parameter, ...] = ()
     errors: tuple[int, ...] = ()
 
     @property
