@@ -232,12 +232,12 @@ class DirectoryNotEmpty(Conflict):
 
 
 class EditConflict(Conflict):
-    """``current`` is the tag of the file as it is now, None where there is none; ``expected`` is the one given."""
+    """``current`` is the tag of the file as it is now, ``expected`` the one given; None stands for no file."""
 
     code = "edit_conflict"
     status = 412
 
-    def __init__(self, text: str, *, current: str | None, expected: str) -> None:
+    def __init__(self, text: str, *, current: str | None, expected: str | None) -> None:
         super().__init__(text)
         self.current = current
         self.expected = expected
