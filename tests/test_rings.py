@@ -21,7 +21,7 @@ VOCABULARY = (
 """Ring 0. Each may import those before it."""
 MACHINERY = ("drivers", "keeper", "hub", "store", "clients", "files")
 RULES = ("accounts", "work", "terminals", "assist")
-TOP = ("__init__", "__main__", "app", "cli", "commands")
+TOP = ("__init__", "__main__", "composition", "app", "cli", "commands")
 
 OURS: dict[str, tuple[str, ...]] = {
     **{name: VOCABULARY[:place] for place, name in enumerate(VOCABULARY)},
@@ -35,7 +35,7 @@ OURS: dict[str, tuple[str, ...]] = {
     "protocol": (*VOCABULARY, *RULES, "hub"),
     "web": (*VOCABULARY, *RULES, "protocol"),
     "dialects": (*VOCABULARY, *RULES, "protocol", "web"),
-    **dict.fromkeys(TOP, (*VOCABULARY, *MACHINERY, *RULES, "protocol", "web", "dialects", "app", "cli", "commands")),
+    **dict.fromkeys(TOP, (*VOCABULARY, *MACHINERY, *RULES, "protocol", "web", "dialects", *TOP[2:])),
 }
 """What each part of webterm may import of webterm, besides itself."""
 
@@ -55,7 +55,8 @@ THEIRS: dict[str, set[str]] = {
     "protocol": {"msgspec"},
     "web": {"aiohttp", "aiohttp_session", "limits", "msgspec", "prometheus_client", "redis"},
     "dialects": {"aiohttp", "msgspec"},
-    "app": {"aiohttp", "aiohttp_session"},
+    "composition": {"aiohttp"},
+    "app": {"aiohttp"},
     "cli": {"click", "uvloop"},
     "commands": {"click"},
 }
