@@ -16,17 +16,19 @@ from tests.store.conftest import ENGINES, Stores
 from tests.store.people import NOW, add, added
 from tests.store.postgres import Cluster
 from tests.store.test_migrations import at_revision
+from tests.store.workspaces import add_workspace
 from tests.store.writer import ANN, write
-from webterm.access import Source
+from webterm.access import Role, Source
 from webterm.errors import NewerSchema, StoreError
-from webterm.ids import LoginId, UserId
-from webterm.store import audit, backup, changes, logins, users
+from webterm.ids import LoginId, UserId, WorkspaceId
+from webterm.store import audit, backup, changes, logins, members, users, workspace_changes, workspaces
 from webterm.store.engine import Store
 from webterm.store.logins import Login
 
 EVERYTHING = {
     "users": 2, "names": 3, "logins": 1, "changes": 1, "audit": 1,
     "refreshes": 0, "tokens": 0, "invitations": 0, "identities": 0,
+    "guests": 1, "workspaces": 1, "members": 1, "workspace_changes": 1,
 }  # fmt: skip
 
 
@@ -59,6 +61,9 @@ async def fill(store: Store) -> None:
             await changes.note(conn, bob.id, LoginId("l"), "ended", at)
         await changes.prune(conn, 2.0)
         await audit.append(conn, Source(user=None, name="root", address="local"), "user.disable", "bob", now=NOW)
+        work = await add_workspace(conn, UserId("id-ann"), "Work \U0001f600")
+        await members.set_role(conn, work.id, bob.id, Role.WRITE, NOW)
+        await workspace_changes.note(conn, work.id, bob.id, Role.WRITE, now=NOW)
 
 
 async def everything(store: Store) -> list[Any]:
@@ -69,6 +74,9 @@ async def everything(store: Store) -> list[Any]:
             await logins.of_user(conn, UserId("id-bob")),
             await changes.since(conn, 0),
             await audit.page(conn, limit=99),
+            await workspaces.of_owner(conn, UserId("id-ann")),
+            await members.of_workspaces(conn, [WorkspaceId("id-Work \U0001f600")]),
+            await workspace_changes.since(conn, 0),
         ]
 
 
@@ -109,7 +117,7 @@ async def test_the_file_is_private_and_can_be_read(store: Store, tmp_path: Path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert await asyncio.to_thread(unfinished, tmp_path) == []
     header, *rows, end = (json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines())
-    assert header["revision"] == "0003"
+    assert header["revision"] == "0004"
     assert header["made"] == NOW
     assert [row[0] for row in rows] == ["users", "names"]
     assert end["rows"]["users"] == 1
@@ -227,7 +235,7 @@ async def test_a_damaged_file_is_refused_whole(store: Store, tmp_path: Path, dam
     assert await everything(store) == before
 
 
-@pytest.mark.parametrize(("old", "new"), [(b'"revision":"0003"', b'"revision":"9999"'), (b'"format":1', b'"format":2')])
+@pytest.mark.parametrize(("old", "new"), [(b'"revision":"0004"', b'"revision":"9999"'), (b'"format":1', b'"format":2')])
 async def test_a_backup_of_a_newer_webterm_is_refused(store: Store, tmp_path: Path, old: bytes, new: bytes) -> None:
     await added(store, "ann")
     path = tmp_path / "backup"

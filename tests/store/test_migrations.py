@@ -13,12 +13,22 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from tests.store.conftest import Stores
-from webterm.access import Source
-from webterm.ids import UserId
-from webterm.store import audit, changes, logins, migrating, tables, users
+from webterm.access import Role, Source
+from webterm.ids import UserId, WorkspaceId
+from webterm.store import (
+    audit,
+    changes,
+    logins,
+    members,
+    migrating,
+    tables,
+    users,
+    workspace_changes,
+    workspaces,
+)
 from webterm.store.engine import Connection, Store
 
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 PEOPLE = """
 INSERT INTO users (alias, id, username, email, password, role, tier, owner, disabled, created) VALUES
@@ -32,7 +42,19 @@ INSERT INTO refreshes (hash, login, created, used) VALUES ('r', 'l', 1.5, NULL);
 CHANGES = """
 INSERT INTO changes (number, "user", proof, kind, created) VALUES (1, 'id-bob', NULL, 'ended', 2.5)
 """
-ROWS = {"0001": PEOPLE, "0002": PEOPLE + ";" + CHANGES, "0003": PEOPLE + ";" + CHANGES}
+WORKSPACES = """
+INSERT INTO workspaces (
+    number, id, owner, alias, tier, name, description, template, environment, home, created, updated, deleted
+) VALUES (1, 'w', 'id-ann', 1, 'free', 'Work', '', '', '{"driver":"local","ports":[80]}', true, 1.5, 2.5, NULL);
+INSERT INTO members (workspace, "user", role, created) VALUES ('w', 'id-bob', 2, 2.5);
+INSERT INTO workspace_changes (number, workspace, "user", role, created) VALUES (1, 'w', 'id-bob', 2, 2.5)
+"""
+ROWS = {
+    "0001": PEOPLE,
+    "0002": PEOPLE + ";" + CHANGES,
+    "0003": PEOPLE + ";" + CHANGES,
+    "0004": PEOPLE + ";" + CHANGES + ";" + WORKSPACES,
+}
 """What a server of that revision may have left behind."""
 
 
@@ -62,6 +84,9 @@ async def at_revision(store: Store, revision: str) -> None:
             await conn.exec_driver_sql("SELECT setval('users_alias_seq', 2)")
             if revision > "0001":
                 await conn.exec_driver_sql("SELECT setval('changes_number_seq', 1)")
+            if revision > "0003":
+                await conn.exec_driver_sql("SELECT setval('workspaces_number_seq', 1)")
+                await conn.exec_driver_sql("SELECT setval('workspace_changes_number_seq', 1)")
 
 
 async def differences(store: Store) -> list[Any]:
@@ -112,6 +137,16 @@ async def test_an_earlier_database_keeps_its_rows(stores: Stores, url: str, revi
         assert (await audit.verify(conn)).fault is None
         await users.remove(conn, ann.id)
         assert await logins.of_user(conn, UserId("id-ann")) == []
+        if revision > "0003":
+            await check_workspaces(conn)
+
+
+async def check_workspaces(conn: Connection) -> None:
+    found = await workspaces.by_id(conn, WorkspaceId("w"))
+    assert found is not None
+    assert (found.name, found.tier, found.home, found.environment.ports) == ("Work", "free", True, (80,))
+    assert await members.role_of(conn, found.id, UserId("id-bob")) is Role.WRITE
+    assert await workspace_changes.latest(conn) == 1
 
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])

@@ -21,7 +21,13 @@ from webterm.store.databases import Database
 from webterm.store.faults import transaction
 
 _BATCH = 500
-_COUNTED = {"users": "alias", "changes": "number"}
+_COUNTED = {
+    "users": "alias",
+    "changes": "number",
+    "guests": "number",
+    "workspaces": "number",
+    "workspace_changes": "number",
+}
 """Columns whose numbers the database gives. It must not give one again."""
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision of ``migrations/versions``, which leads to these tables."""
 
 NAMES = {
@@ -154,6 +154,54 @@ changes = sa.Table(
     sa.Column("user", Words, nullable=False),
     sa.Column("proof", Words),
     sa.Column("kind", Words, nullable=False),
+    sa.Column("created", Seconds, nullable=False, index=True),
+    sqlite_autoincrement=True,  # whoever has read up to a number never sees it again
+)
+
+guests = sa.Table(
+    "guests",
+    metadata,
+    sa.Column("number", Number, primary_key=True),
+    sa.Column("id", Words, nullable=False, unique=True),
+    sqlite_autoincrement=True,  # a number is never given twice
+)
+"""People of a host application who own workspaces: they have no row in ``users``."""
+
+workspaces = sa.Table(
+    "workspaces",
+    metadata,
+    sa.Column("number", Number, primary_key=True),
+    sa.Column("id", Words, nullable=False, unique=True),
+    sa.Column("owner", Words, nullable=False, index=True),  # a host application's people have no row in ``users``
+    sa.Column("alias", Number, nullable=False),
+    sa.Column("tier", Words, nullable=False),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("description", Words, nullable=False),
+    sa.Column("template", Words, nullable=False),
+    sa.Column("environment", Words, nullable=False),  # JSON
+    sa.Column("home", sa.Boolean, nullable=False),
+    sa.Column("created", Seconds, nullable=False),
+    sa.Column("updated", Seconds, nullable=False),
+    sa.Column("deleted", Seconds, index=True),
+    sqlite_autoincrement=True,  # pages go by it
+)
+
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column("workspace", Words, sa.ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("user", Words, primary_key=True, index=True),
+    sa.Column("role", Number, nullable=False),
+    sa.Column("created", Seconds, nullable=False),
+)
+
+workspace_changes = sa.Table(
+    "workspace_changes",
+    metadata,
+    sa.Column("number", Number, primary_key=True),
+    sa.Column("workspace", Words, nullable=False),
+    sa.Column("user", Words),
+    sa.Column("role", Number),
     sa.Column("created", Seconds, nullable=False, index=True),
     sqlite_autoincrement=True,  # whoever has read up to a number never sees it again
 )
