@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import delete, func, insert, select
 
@@ -69,10 +68,5 @@ async def of_workspaces(conn: Connection, ids: Collection[WorkspaceId]) -> dict[
     query = select(*columns, names).select_from(people).where(columns.workspace.in_(ids))
     found: dict[WorkspaceId, list[Member]] = {id: [] for id in ids}  # noqa: A001
     for row in await conn.execute(query.order_by(columns.created, columns.user)):
-        found[row.workspace].append(_member(row))
+        found[row.workspace].append(Member(**{**row._mapping, "role": Role(row.role)}))
     return found
-
-
-def _member(row: Any) -> Member:
-    values = dict(row._mapping)
-    return Member(**values | {"role": Role(values["role"])})
