@@ -31,6 +31,7 @@ SIMPLE = {
     inspect.IntType: "number",
     inspect.FloatType: "number",
     inspect.StrType: "string",
+    inspect.BytesType: "string",
     inspect.BoolType: "boolean",
     inspect.NoneType: "null",
 }

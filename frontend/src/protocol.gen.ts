@@ -110,6 +110,137 @@ export interface PingMessage {
   nonce?: string | null;
 }
 
+/** What is in a directory, by name. `after` is the `next` of the page before. */
+export interface ListFilesMessage {
+  type: "list_files";
+  request: number;
+  workspace: string;
+  path?: string;
+  encoded?: boolean;
+  depth?: number;
+  hidden?: boolean;
+  after?: string | null;
+  limit?: number;
+}
+
+/** What is at a path. */
+export interface StatFileMessage {
+  type: "stat_file";
+  request: number;
+  workspace: string;
+  path: string;
+  encoded?: boolean;
+}
+
+/** A piece of a file. */
+export interface ReadFileMessage {
+  type: "read_file";
+  request: number;
+  workspace: string;
+  path: string;
+  encoded?: boolean;
+  offset?: number;
+  length?: number;
+}
+
+/**
+ * Write a whole file, at once or not at all; larger ones go over HTTP. `expected`: the tag of the file that is to
+ * be replaced, null for one that must not be there yet; without it, whatever is there is replaced. `executable`
+ * left out: as the file that is replaced.
+ */
+export interface WriteFileMessage {
+  type: "write_file";
+  request: number;
+  workspace: string;
+  path: string;
+  encoded?: boolean;
+  data: string;
+  expected?: string | null;
+  parents?: boolean;
+  executable?: boolean | null;
+}
+
+/** Make a directory; with `parents` also those that are missing on the way. */
+export interface MakeDirectoryMessage {
+  type: "make_directory";
+  request: number;
+  workspace: string;
+  path: string;
+  encoded?: boolean;
+  parents?: boolean;
+}
+
+/** Move or rename a file or directory. */
+export interface MoveFileMessage {
+  type: "move_file";
+  request: number;
+  workspace: string;
+  source: string;
+  target: string;
+  encoded?: boolean;
+  overwrite?: boolean;
+}
+
+/** Copy a file, or a directory with all that is in it. */
+export interface CopyFileMessage {
+  type: "copy_file";
+  request: number;
+  workspace: string;
+  source: string;
+  target: string;
+  encoded?: boolean;
+  overwrite?: boolean;
+}
+
+/** Make a file a program, or not. */
+export interface SetExecutableMessage {
+  type: "set_executable";
+  request: number;
+  workspace: string;
+  path: string;
+  encoded?: boolean;
+  executable: boolean;
+}
+
+/** Remove a file, link or empty directory; with `recursive` a directory with all that is in it. */
+export interface RemoveFileMessage {
+  type: "remove_file";
+  request: number;
+  workspace: string;
+  path: string;
+  encoded?: boolean;
+  recursive?: boolean;
+}
+
+/** Look for names below `path`, or with `content` for lines in files. Bounded in time, bytes and results. */
+export interface SearchFilesMessage {
+  type: "search_files";
+  request: number;
+  workspace: string;
+  query: string;
+  content?: boolean;
+  path?: string;
+  encoded?: boolean;
+  case?: boolean;
+  hidden?: boolean;
+  limit?: number;
+}
+
+/** Have changes in a directory told, until `unwatch` or the end of the socket. */
+export interface WatchMessage {
+  type: "watch";
+  request: number;
+  workspace: string;
+  path?: string;
+  encoded?: boolean;
+}
+
+/** Have nothing told any more. A watch that there is not is no error: it may just have ended by itself. */
+export interface UnwatchMessage {
+  type: "unwatch";
+  watch: number;
+}
+
 /** Who this socket belongs to. */
 export interface User {
   id: string;
@@ -275,19 +406,135 @@ export interface NoticeMessage {
   message: string;
 }
 
-/** A message was refused; the socket and everything else go on. */
+/**
+ * A message was refused; the socket and everything else go on. `expected` and `current` are the tags of an
+ * `edit_conflict`: the one given, and that of the file as it is.
+ */
 export interface ErrorMessage {
   type: "error";
   code: string;
   message: string;
   channel?: number | null;
   request?: number | null;
+  expected?: string | null;
+  current?: string | null;
 }
 
 /** The answer to `ping`. */
 export interface PongMessage {
   type: "pong";
   nonce?: string | null;
+}
+
+/**
+ * One file, directory or whatever else has a name. `path` is relative to the workspace; `size` in bytes,
+ * `modified` in seconds since 1970. `tag` is another one after each change; it is the file's ETag without the
+ * quotes. `encoded` is the path percent-encoded, where it is not UTF-8: `path` and `name` have U+FFFD then and are
+ * good for showing only. A link says what it leads to (`target`; without it, to nothing in the workspace), and
+ * where that is a file its size, time and tag.
+ */
+export interface FileEntry {
+  path: string;
+  name: string;
+  kind: "directory" | "file" | "link" | "other";
+  size: number;
+  modified: number;
+  tag: string;
+  executable: boolean;
+  target?: "directory" | "file" | "link" | "other" | null;
+  encoded?: string | null;
+}
+
+/** The answer to `list_files`. `next` is the `after` of the next page; without it this is the last one. */
+export interface FilesMessage {
+  type: "files";
+  request: number;
+  items: FileEntry[];
+  next?: string | null;
+  tag: string;
+}
+
+/** What is at a path now. */
+export interface FileMessage {
+  type: "file";
+  request: number;
+  entry: FileEntry;
+}
+
+/** The bytes of a file from `offset` on, in base64; `entry` is of the file that they come from. */
+export interface FileDataMessage {
+  type: "file_data";
+  request: number;
+  entry: FileEntry;
+  offset: number;
+  data: string;
+}
+
+/**
+ * A name, or a line of a file, that a search has found. `line` and `column` count from 1, in characters. `text` is
+ * the line, or the part of it around what was found.
+ */
+export interface FoundEntry {
+  path: string;
+  encoded?: string | null;
+  line?: number | null;
+  column?: number | null;
+  text?: string | null;
+}
+
+/** The answer to `search_files`. Not `complete`: there may be more than was looked at. */
+export interface MatchesMessage {
+  type: "matches";
+  request: number;
+  items: FoundEntry[];
+  complete: boolean;
+}
+
+/** It has been done. */
+export interface DoneMessage {
+  type: "done";
+  request: number;
+}
+
+/** The answer to `watch`: what changes from now on is told under this number. Look at the directory after this. */
+export interface WatchingMessage {
+  type: "watching";
+  request: number;
+  watch: number;
+  entry: FileEntry;
+}
+
+/**
+ * One name in a watched directory, and what happened to it; `encoded` where it is not UTF-8. `moved` is told of a
+ * name that is gone, and `created` of the new one.
+ */
+export interface FileChange {
+  name: string;
+  kind: "changed" | "created" | "moved" | "removed";
+  encoded?: string | null;
+}
+
+/**
+ * Something has changed in a watched directory. `refresh`: too much to tell; list the directory anew. `ended`: the
+ * directory is gone, or may not be seen any more, and with it the watch.
+ */
+export interface FileChangedMessage {
+  type: "file_changed";
+  workspace: string;
+  watch: number;
+  path: string;
+  encoded?: string | null;
+  changes: FileChange[];
+  refresh?: boolean;
+  ended?: boolean;
+}
+
+/** What a workspace's programs run in has another state, or says how far it has come. */
+export interface RuntimeMessage {
+  type: "runtime";
+  workspace: string;
+  state: "absent" | "failed" | "ready" | "starting" | "stopping";
+  message: string;
 }
 
 /** Everything that a client may send. */
@@ -304,7 +551,19 @@ export type ClientMessage =
   | CloseMessage
   | ListMessage
   | ExecMessage
-  | PingMessage;
+  | PingMessage
+  | ListFilesMessage
+  | StatFileMessage
+  | ReadFileMessage
+  | WriteFileMessage
+  | MakeDirectoryMessage
+  | MoveFileMessage
+  | CopyFileMessage
+  | SetExecutableMessage
+  | RemoveFileMessage
+  | SearchFilesMessage
+  | WatchMessage
+  | UnwatchMessage;
 
 /** Everything that a server may send. */
 export type ServerMessage =
@@ -323,4 +582,12 @@ export type ServerMessage =
   | TerminalsMessage
   | NoticeMessage
   | ErrorMessage
-  | PongMessage;
+  | PongMessage
+  | FilesMessage
+  | FileMessage
+  | FileDataMessage
+  | MatchesMessage
+  | DoneMessage
+  | WatchingMessage
+  | FileChangedMessage
+  | RuntimeMessage;

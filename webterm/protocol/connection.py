@@ -12,6 +12,7 @@ from typing import Any, TypeGuard
 from webterm.access import Actor, Role, Scope, Source
 from webterm.errors import (
     ChannelInUse,
+    EditConflict,
     InvalidRequest,
     LimitReached,
     MissingScope,
@@ -190,7 +191,13 @@ class Connection:
         self._out.add(encode(message))
 
     def _refuse(self, error: WebtermError, number: int | None, request: int | None = None) -> None:
-        self._say(messages.Error(code=error.code, message=str(error), channel=number, request=request))
+        tags = (error.expected, error.current) if isinstance(error, EditConflict) else (None, None)
+        text = str(error).encode("utf-8", "replace").decode()  # names of files may hold what is no text
+        self._say(
+            messages.Error(
+                code=error.code, message=text, channel=number, request=request, expected=tags[0], current=tags[1]
+            )
+        )
 
     def _fail(self, error: BaseException, number: int | None, request: int | None = None) -> None:
         """The one place where errors become answers."""

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from webterm.protocol.exec_messages import Exec, ExecOutput
+from webterm.protocol.file_messages import FromClientAboutFiles, FromServerAboutFiles
 from webterm.protocol.message import (
     DEFAULT_WINDOW,
     Arguments,
@@ -269,12 +270,17 @@ class Notice(Message, frozen=True, kw_only=True, tag="notice"):
 
 
 class Error(Message, frozen=True, kw_only=True, tag="error"):
-    """A message was refused; the socket and everything else go on."""
+    """A message was refused; the socket and everything else go on.
+
+    ``expected`` and ``current`` are the tags of an ``edit_conflict``: the one given, and that of the file as it is.
+    """
 
     code: str
     message: str
     channel: int | None = None
     request: int | None = None
+    expected: str | None = None
+    current: str | None = None
 
 
 class Pong(Message, frozen=True, kw_only=True, tag="pong"):
@@ -283,7 +289,22 @@ class Pong(Message, frozen=True, kw_only=True, tag="pong"):
     nonce: str | None = None
 
 
-FromClient = Open | Attach | Detach | Input | Answer | Resize | Rename | Signal | Ack | Close | List | Exec | Ping
+FromClient = (
+    Open
+    | Attach
+    | Detach
+    | Input
+    | Answer
+    | Resize
+    | Rename
+    | Signal
+    | Ack
+    | Close
+    | List
+    | Exec
+    | Ping
+    | FromClientAboutFiles
+)
 FromServer = (
     Ready
     | Attached
@@ -301,6 +322,7 @@ FromServer = (
     | Notice
     | Error
     | Pong
+    | FromServerAboutFiles
 )
 
 decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
