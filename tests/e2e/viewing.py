@@ -82,18 +82,22 @@ class Viewer:
         self.skips = 0
         self._socket = socket
         self.screens = AsyncExitStack()
+        self.left = asyncio.Event()
+        """Set when the socket has closed, and everything that came is on the screen."""
         self._news = asyncio.Event()
         self.screen: Screen
 
-    async def join(self, message: dict[str, Any]) -> None:
-        """Send ``open`` or ``attach`` and wait for the answer."""
+    async def join(self, message: dict[str, Any], screen: Screen | None = None) -> None:
+        """Send ``open`` or ``attach`` and wait for the answer. ``screen`` shows what is before the first byte."""
         await self._socket.send_json({"channel": 1, "window": 0} | message)
         while (said := await self._receive()).get("type") != "attached":
             assert said["type"] != "error", said
         self.terminal = said["terminal"]
         self.start = self.end = said["offset"]
-        self.screen = await self.screens.enter_async_context(Screen.made(said["cols"], said["rows"]))
-        self.screen.write(said["preamble"].encode())
+        if screen is None:
+            screen = await self.screens.enter_async_context(Screen.made(said["cols"], said["rows"]))
+            screen.write(said["preamble"].encode())
+        self.screen = screen
 
     async def follow(self) -> None:
         """Put everything that comes onto the screen, until the socket closes."""
@@ -105,6 +109,7 @@ class Viewer:
                 self.end = said["to"]
                 self.screen.write(FRESH + said["preamble"].encode())
             assert said["type"] != "error", said
+        self.left.set()
 
     async def _receive(self) -> dict[str, Any]:
         message = await self._socket.receive()
@@ -177,12 +182,21 @@ class Client:
             yield viewer
 
     @asynccontextmanager
-    async def _viewer(self, joining: dict[str, Any]) -> AsyncIterator[Viewer]:
+    async def returned(self, gone: Viewer) -> AsyncIterator[Viewer]:
+        """Who was cut off, on the same screen, from the very byte on that it had not got."""
+        await gone.left.wait()
+        joining = {"type": "attach", "terminal": gone.terminal, "after": gone.end}
+        async with self._viewer(joining, gone.screen) as viewer:
+            assert viewer.start == gone.end
+            yield viewer
+
+    @asynccontextmanager
+    async def _viewer(self, joining: dict[str, Any], screen: Screen | None = None) -> AsyncIterator[Viewer]:
         url = self._server.url.replace("http", "ws") + "ws"
         async with self._session.ws_connect(url, protocols=["webterm.v1.binary"]) as socket:
             viewer = Viewer(socket)
             async with viewer.screens:
-                await viewer.join(joining)
+                await viewer.join(joining, screen)
                 following = asyncio.create_task(viewer.follow())
                 try:
                     yield viewer
