@@ -21,21 +21,23 @@ unset PROMPT_COMMAND
 """
 
 
-def free_port() -> int:
-    """A port that nobody listens on now: a server that is killed comes back on the same one."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+def held_port() -> socket.socket:
+    """A port of one's own: nobody else is given it while a killed server is away. Servers may listen there."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    return held
 
 
 class Server:
     """A server that can be killed and started again."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(self, directory: Path, port: int, **settings: str) -> None:
         """``settings`` are variables of the environment, such as ``WEBTERM_TERMINALS__LOG_BYTES``."""
         self.data = directory / "data"
         self.home = directory / "home"
         self.log = directory / "log"
-        self.port = free_port()
+        self.port = port
         self.process: asyncio.subprocess.Process
         self._settings = settings
 
@@ -103,10 +105,11 @@ class Server:
 @asynccontextmanager
 async def serving(directory: Path, **settings: str) -> AsyncIterator[Server]:
     """A running server; it and its programs are ended afterwards."""
-    server = Server(directory, **settings)
-    server.prepare()
-    await server.start()
-    try:
-        yield server
-    finally:
-        await server.end()
+    with held_port() as held:
+        server = Server(directory, held.getsockname()[1], **settings)
+        server.prepare()
+        await server.start()
+        try:
+            yield server
+        finally:
+            await server.end()
