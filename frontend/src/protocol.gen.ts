@@ -277,7 +277,7 @@ export interface ViewerInfo {
 
 /**
  * The answer to `open` and `attach`: what follows starts at `offset`, in the modes of `preamble`. `viewer` is this
- * client's own entry among `viewers`.
+ * client's own entry among `viewers`; `workspace` the one that the program runs in, if any.
  */
 export interface AttachedMessage {
   type: "attached";
@@ -293,6 +293,7 @@ export interface AttachedMessage {
   driver: string;
   viewer: number;
   viewers: ViewerInfo[];
+  workspace?: string | null;
 }
 
 /** Output from its first byte `offset` to the byte before `end`. */

@@ -327,6 +327,7 @@ class Connection:
             role="write" if viewer.writes else "read",
             title=terminal.title,
             driver=terminal.driver,
+            workspace=terminal.record.workspace,
             viewer=viewer.id,
             viewers=describe_viewers(terminal),
         )

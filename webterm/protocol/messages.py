@@ -183,7 +183,7 @@ class Ready(Message, frozen=True, kw_only=True, tag="ready"):
 class Attached(ChannelMessage, frozen=True, kw_only=True, tag="attached"):
     """The answer to ``open`` and ``attach``: what follows starts at ``offset``, in the modes of ``preamble``.
 
-    ``viewer`` is this client's own entry among ``viewers``.
+    ``viewer`` is this client's own entry among ``viewers``; ``workspace`` the one that the program runs in, if any.
     """
 
     terminal: str
@@ -197,6 +197,7 @@ class Attached(ChannelMessage, frozen=True, kw_only=True, tag="attached"):
     driver: str
     viewer: int
     viewers: list[ViewerInfo]
+    workspace: str | None = None
 
 
 class Output(ChannelMessage, frozen=True, kw_only=True, tag="output"):
