@@ -12,7 +12,8 @@ from typing import ClassVar, Literal, NoReturn
 
 from webterm.drivers.environment import Account, login_command, own_account, program_environment
 from webterm.drivers.local_session import LocalSession, Parting
-from webterm.errors import LaunchFailed, ShuttingDown, Unavailable
+from webterm.drivers.prepared import Prepared
+from webterm.errors import IsolationRefused, LaunchFailed, ShuttingDown, Unavailable
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
 from webterm.session import Driver, Exit, Launch, Session, Size, Staging
 
@@ -57,17 +58,18 @@ class LocalDriver(Driver):
         self._closed = False
 
     async def open(self, launch: Launch, size: Size) -> Session:
-        keeper, account = await self._connected()
+        keeper, _ = await self._connected()
         token = secrets.token_urlsafe(16)
+        prepared = await self.prepare(launch, token)
         memory = None if launch.memory is None else os.dup(launch.memory)
         # The exit may be told before the reply is looked at.
         self._exits[token] = asyncio.get_running_loop().create_future()
         try:
             taken = await keeper.spawn(
                 token,
-                launch.argv or login_command(account.shell),
-                env=program_environment(account, token, self._env, launch.env),
-                cwd=str(Path(account.directory, launch.cwd or self._cwd or "")),
+                prepared.argv,
+                env=prepared.env,
+                cwd=prepared.cwd,
                 cols=size.cols,
                 rows=size.rows,
                 record=launch.record,
@@ -81,6 +83,24 @@ class LocalDriver(Driver):
                 _refuse(error)
             raise
         return self._session(keeper, token, taken, memory)
+
+    async def prepare(self, launch: Launch, token: str) -> Prepared:
+        """What to execute for a launch, its runtime brought up first. ``token`` marks everything that comes of it.
+
+        Raises what `open` raises.
+        """
+        _, account = await self._connected()
+        runtime = launch.runtime
+        if runtime is not None and runtime.confined:
+            raise IsolationRefused("programs cannot be confined on this machine yet")
+        start = account.directory if runtime is None else str(runtime.files)
+        usual = self._cwd if runtime is None else None
+        added = launch.env if runtime is None else {**runtime.env, **launch.env}
+        return Prepared(
+            argv=launch.argv or login_command(account.shell),
+            env=program_environment(account, token, self._env, added),
+            cwd=str(Path(start, launch.cwd or usual or "")),
+        )
 
     async def kept(self) -> list[str]:
         keeper, _ = await self._connected()
