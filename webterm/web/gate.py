@@ -16,6 +16,7 @@ from functools import partial
 
 from aiohttp import web
 
+from webterm.access import Actor
 from webterm.accounts.throttle import group_of
 from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
 from webterm.web.bodies import receive
@@ -30,6 +31,9 @@ access_log = logging.getLogger("webterm.access")
 
 BEGUN = web.RequestKey("webterm_begun", int)
 """The status of an answer that has begun."""
+ROW = web.RequestKey("webterm_row", Row)
+"""What the table says about a request that was let in."""
+POLICY = "Content-Security-Policy"
 GONE = 499
 """What others log, too, where the peer did not wait for its answer."""
 
@@ -46,7 +50,10 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """The last hand on every answer of ours, the WebSocket handshake included (a signal of aiohttp)."""
     if REQUEST_ID in request:
         request[BEGUN] = response.status
+        own_policy = response.headers.get(POLICY)
         response.headers.update(site(request).headers)
+        if own_policy is not None:
+            response.headers[POLICY] = own_policy
         response.headers.update(site(request).cors.headers(request))
         if STANDING in request:
             response.headers.update(request[STANDING].headers)
@@ -75,17 +82,32 @@ def _note(row: Row, request: web.Request, status: int) -> None:
 async def _answered(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
     try:
         return await handler(request)
-    except WebtermError as error:
+    except ConnectionError:
+        raise  # the peer has gone; nobody is left to answer
+    except Exception as error:
+        if BEGUN in request:
+            raise _cut(request, error) from error
+        return _refusal(row, request, error)
+
+
+def _refusal(row: Row, request: web.Request, error: Exception) -> web.Response:
+    if isinstance(error, WebtermError):
         if error.status >= 500:
             log.warning("%s %s: %s", request[REQUEST_ID], error.code, error)
         return from_error(error)
-    except web.HTTPException as error:
+    if isinstance(error, web.HTTPException):
         return from_http(error)
-    except ConnectionError:
-        raise  # the peer has gone; nobody is left to answer
-    except Exception:
-        log.exception("%s %s %s failed", request[REQUEST_ID], request.method, row.path)
-        return unknown(request[REQUEST_ID])
+    log.error("%s %s %s failed", request[REQUEST_ID], request.method, row.path, exc_info=error)
+    return unknown(request[REQUEST_ID])
+
+
+def _cut(request: web.Request, error: Exception) -> ConnectionResetError:
+    """End an answer that has begun: the peer has to see that it is not whole, and a refusal would look like more."""
+    if not isinstance(error, WebtermError | web.HTTPException):
+        log.error("%s failed after its answer had begun", request[REQUEST_ID], exc_info=error)
+    if request.transport is not None:
+        request.transport.abort()
+    return ConnectionResetError("the answer broke off")
 
 
 async def _for_us(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
@@ -155,13 +177,18 @@ def _check_origin(request: web.Request, *, demanded: bool) -> None:
 
 
 async def _let_in(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:
+    check_access(row, visitor(request).actor)
+    request[ROW] = row
+    return await handler(request)
+
+
+def check_access(row: Row, who: Actor | None) -> None:
+    """Raises `webterm.errors.NotSignedIn` and `webterm.errors.MissingScope` where the row lets this person not in."""
     if row.access is not None:
-        who = visitor(request).actor
         if who is None:
             raise NotSignedIn("sign in first")
         if row.access != "any" and not who.may(row.access):
             raise MissingScope(f"this needs the scope {row.access}")
-    return await handler(request)
 
 
 CHAIN = (_logged, _answered, _for_us, _preflight, _received, _known, _limited, _from_own_page, _let_in)

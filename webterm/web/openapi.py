@@ -105,6 +105,12 @@ SCHEMES: dict[str, Json] = {
     },
 }
 
+KINDS: dict[str, Json] = {
+    "text": {"type": "string"},
+    "number": {"type": "integer", "minimum": 0},
+    "flag": {"type": "integer", "enum": [0, 1]},
+}
+"""Schemas of parameters."""
 LIMIT_HEADERS = (
     Parameter(name="RateLimit-Limit", kind="number", doc="Calls that the caller's tier has in a window."),
     Parameter(name="RateLimit-Remaining", kind="number", doc="How many of them are left."),
@@ -280,5 +286,4 @@ def _security(row: Row) -> list[Json]:
 
 
 def _described(parameter: Parameter) -> Json:
-    schema: Json = {"type": "integer", "minimum": 0} if parameter.kind == "number" else {"type": "string"}
-    return {"description": parameter.doc, "required": parameter.required, "schema": schema}
+    return {"description": parameter.doc, "required": parameter.required, "schema": KINDS[parameter.kind]}

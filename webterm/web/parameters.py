@@ -27,3 +27,13 @@ def text(request: web.Request, name: str, *, longest: int) -> str:
     if len(found) > longest:
         raise InvalidRequest(f"{name}: at most {longest} characters")
     return found
+
+
+def flag(request: web.Request, name: str, default: T) -> bool | T:
+    """Yes or no, as 1 or 0; ``default`` without one. Raises `webterm.errors.InvalidRequest`."""
+    found = request.query.get(name)
+    if found is None:
+        return default
+    if found not in ("0", "1"):
+        raise InvalidRequest(f"{name}: 0 or 1")
+    return found == "1"

@@ -27,6 +27,7 @@ from webterm.web.documents import DOCUMENTS, Documents
 from webterm.web.gate import add_headers, guarded
 from webterm.web.row import Row
 from webterm.web.site import SITE, Site
+from webterm.web.transfers import not_yet
 
 ROWS: Sequence[Row] = (
     *page.ROWS,
@@ -85,7 +86,8 @@ def install(app: web.Application, site: Site) -> None:
     app.on_response_prepare.append(add_headers)
     methods: dict[str, set[str]] = {}
     for row in rows(site):
-        app.router.add_route(row.method, site.prefix + row.path, guarded(row))
+        early = not_yet if row.takes else None
+        app.router.add_route(row.method, site.prefix + row.path, guarded(row), expect_handler=early)
         methods.setdefault(row.path, set()).add(row.method)
         if row.method == "GET":
             app.router.add_route("HEAD", site.prefix + row.path, guarded(row))

@@ -19,10 +19,10 @@ PLACEHOLDER = re.compile(r"\{(?P<name>[_a-zA-Z]\w*)(?::(?P<pattern>(?:[^{}]|\{[^
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
-    """One parameter of the query, or one header: a text, or a whole number."""
+    """One parameter of the query, or one header: a text, a whole number, or 1 for yes and 0 for no."""
 
     name: str
-    kind: Literal["text", "number"]
+    kind: Literal["text", "number", "flag"]
     doc: str
     required: bool = False
 

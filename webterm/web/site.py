@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
@@ -29,8 +29,12 @@ from webterm.web.cookies import LoginStorage
 from webterm.web.cors import Cors
 from webterm.web.hosts import Names
 from webterm.web.limits import Limits, Standing
+from webterm.web.long_requests import LongRequests
 from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
+from webterm.work.files import Files
+from webterm.work.uploads import Uploads
+from webterm.work.watches import Watches
 
 ActorOf = Callable[[web.Request], Awaitable[Actor | None]]
 
@@ -64,12 +68,22 @@ class OwnLogin:
     oidc: Oidc
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Workspaces, and what people do in them."""
+
+    files: Files
+    uploads: Uploads
+    watches: Watches
+
+
 @dataclass(slots=True, kw_only=True)
 class Site:
     """One webterm under ``prefix`` (empty, or ``/name`` without a slash at the end).
 
     Who is asking is found out by the host application's ``actor_of``; without it people have accounts here, and
-    ``login`` is set when the server has started. ``page`` is the directory that holds ``index.html`` and ``assets/``.
+    ``login`` is set when the server has started. So is ``work``. ``page`` is the directory that holds ``index.html``
+    and ``assets/``.
     """
 
     prefix: str
@@ -87,6 +101,8 @@ class Site:
     page: Path
     version: str
     login: OwnLogin | None = None
+    work: Work | None = None
+    long_requests: LongRequests = field(default_factory=LongRequests)
 
 
 SITE = web.AppKey("webterm_site", Site)
@@ -110,6 +126,14 @@ def own_login(request: web.Request) -> OwnLogin:
     if here.login is None:
         raise ShuttingDown("the server is just starting or stopping")
     return here.login
+
+
+def work(request: web.Request) -> Work:
+    """What there is about workspaces. Raises `webterm.errors.ShuttingDown` before it is there."""
+    found = site(request).work
+    if found is None:
+        raise ShuttingDown("the server is just starting or stopping")
+    return found
 
 
 def visitor(request: web.Request) -> Visitor:

@@ -1,0 +1,179 @@
+"""Long requests: bodies that are read, and answers that are written, piece by piece for as long as it takes.
+
+None of them outlives the right that it began with. When that ends, on whatever server, the request ends within a
+second; and before something appears that a body has brought, it is looked at once more whether its sender is still
+who they were (`Transfer.pieces`, `Transfer.still`). Nor does one outlive the patience with a peer that stands still.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import ClientError, HttpVersion11, web
+
+from webterm.access import Actor
+from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown, WebtermError
+from webterm.ids import ProofId
+from webterm.web.gate import ROW, check_access
+from webterm.web.site import ASKED, actor, site, visitor
+from webterm.web.visitors import find
+
+STANDSTILL = 60.0
+"""Seconds for which nothing may come from, or go to, the peer."""
+PIECE = 512 * 1024
+"""Bytes that are handed on at a time."""
+BROKEN = (ClientError, ConnectionError, web.PayloadAccessError, web.RequestPayloadError)
+"""What reading raises when no more comes of a body that is not whole."""
+
+
+class Transfer:
+    """One such request, as `webterm.web.connections` looks after it."""
+
+    def __init__(self, request: web.Request) -> None:
+        self.actor: Actor = actor(request)
+        self.proof: ProofId | None = visitor(request).proof
+        self.asked = request[ASKED]
+        self._request = request
+        self._scope: asyncio.Timeout | None = None
+        self._ended: WebtermError | None = None
+
+    async def revoke(self) -> None:
+        """The right has ended."""
+        self._end(NotSignedIn("you have signed out"))
+
+    async def renew(self) -> None:
+        """Role and tier are others now, which changes nothing here."""
+
+    async def shutdown(self) -> None:
+        """The server stops."""
+        self._end(ShuttingDown("the server stops"))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block runs, what ends the transfer raises in it: `webterm.errors.NotSignedIn`,
+        `webterm.errors.ShuttingDown`, and HTTP 408 when the peer stands still."""
+        try:
+            async with asyncio.timeout(None) as self._scope:
+                if self._ended is not None:
+                    raise self._ended
+                yield
+        except TimeoutError:
+            if self._scope is None or not self._scope.expired():
+                raise
+            if self._ended is not None:
+                raise self._ended from None
+            raise web.HTTPRequestTimeout(text=f"nothing came or went for {STANDSTILL:g} seconds") from None
+        finally:
+            self._scope = None
+
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Around each wait for the peer, which may not take longer than `STANDSTILL`."""
+        self._set(STANDSTILL)
+        try:
+            yield
+        finally:
+            self._set(None)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The request's body in pieces of about `PIECE` bytes, as fast as they are taken.
+
+        Before the end the sender's right is looked at once more. Raises `webterm.errors.InvalidRequest` for a body
+        that breaks off, and `webterm.errors.NotSignedIn` and others as the gate does.
+        """
+        async for piece in gathered(self._arriving()):
+            yield piece
+        await self.still()
+
+    async def still(self) -> None:
+        """Raises what the gate raises when the sender may not do this any more."""
+        here, row = site(self._request), self._request[ROW]
+        if self.proof is not None:
+            if not await here.long_requests.is_live(self.proof):
+                raise NotSignedIn("you have signed out")
+            return
+        found = await find(row, self._request)
+        check_access(row, found.actor)
+        if found.actor is None or found.actor.id != self.actor.id:
+            raise NotSignedIn("somebody else is signed in now")
+
+    async def _arriving(self) -> AsyncIterator[bytes]:
+        await invite(self._request)
+        content = self._request.content
+        while True:
+            try:
+                async with self.waiting():
+                    piece = await content.readany()
+            except BROKEN as error:
+                raise InvalidRequest("the body broke off") from error
+            if not piece:
+                return
+            yield piece
+
+    def _end(self, error: WebtermError) -> None:
+        self._ended = self._ended or error
+        self._set(0.0)
+
+    def _set(self, seconds: float | None) -> None:
+        scope = self._scope
+        if scope is not None and not scope.expired():
+            now = asyncio.get_running_loop().time()
+            scope.reschedule(now if self._ended is not None else None if seconds is None else now + seconds)
+
+
+@asynccontextmanager
+async def transferring(request: web.Request) -> AsyncIterator[Transfer]:
+    """Keep a long request in the books while the block runs, and end it there as `Transfer` says.
+
+    Raises `webterm.errors.LimitReached` for too many of one person.
+    """
+    transfer = Transfer(request)
+    async with site(request).long_requests.joined(transfer), transfer.running():
+        yield transfer
+
+
+async def gathered(arriving: AsyncIterable[bytes], size: int = PIECE) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at least ``size`` bytes, but for the last one, also when no more come than that."""
+    kept: list[bytes] = []
+    length = 0
+    broken: InvalidRequest | None = None
+    try:
+        async for piece in arriving:
+            kept.append(piece)
+            length += len(piece)
+            if length >= size:
+                yield b"".join(kept)
+                kept, length = [], 0
+    except InvalidRequest as error:
+        broken = error
+    if kept:
+        yield b"".join(kept)
+    if broken is not None:
+        raise broken
+
+
+def plain(request: web.Request) -> None:
+    """Refuse a body that is not simply the bytes that it is: in parts of a file, or compressed on the way.
+
+    Raises `webterm.errors.InvalidRequest` and HTTP 415.
+    """
+    if "Content-Range" in request.headers:
+        raise InvalidRequest("a body is a whole one here; parts go to uploads")
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise web.HTTPUnsupportedMediaType(text="the body has to come without a Content-Encoding")
+    expected = request.headers.get("Expect")
+    if expected is not None and expected.strip().lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text="the only thing to be expected here is 100-continue")
+
+
+async def invite(request: web.Request) -> None:
+    """Tell a peer that waits for it that its body is welcome: it is not before everything else has been looked at."""
+    if request.version >= HttpVersion11 and request.headers.get("Expect", "").strip().lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer has not begun
+
+
+async def not_yet(request: web.Request) -> None:
+    """Instead of aiohttp's own answer to ``Expect``, which comes before anybody has looked at the request."""
