@@ -61,6 +61,7 @@ async def sign_out(app: web.Application, user: UserId) -> None:
     app[SITE].tickets.revoke_user(user)
     app[SITE].terminals.revoke(user)
     app[SITE].connections.revoke_user(user)
+    app[SITE].long_requests.revoke_user(user)
 
 
 async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:

@@ -155,7 +155,7 @@ async def _signing_in(site: Site, store: Store, trail: AuditTrail, app: web.Appl
         stack.push_async_callback(login.rights.aclose)
         await login.rights.start()
         site.login = login
-        site.connections.is_live = login.credentials.is_live
+        site.connections.is_live = site.long_requests.is_live = login.credentials.is_live
         yield
 
 
@@ -192,11 +192,13 @@ async def _pass_on(site: Site, change: Change) -> None:
         site.connections.renew_user(change.user)
         return
     site.terminals.revoke(change.user, change.proof)
+    for open_ones in (site.connections, site.long_requests):
+        if change.proof is None:
+            open_ones.revoke_user(change.user)
+        else:
+            open_ones.revoke_proof(change.proof)
     if change.proof is None:
-        site.connections.revoke_user(change.user)
         await _clear_up(site, change.user)
-    else:
-        site.connections.revoke_proof(change.proof)
 
 
 async def _clear_up(site: Site, user: UserId) -> None:
