@@ -147,6 +147,11 @@ class Hub:
         terminals = self._terminals.values()
         return [t for t in terminals if t.record.workspace == workspace and t.state < State.EXITED]
 
+    def inhabitants(self) -> set[tuple[WorkspaceId, UserId]]:
+        """Who has terminals in which workspaces."""
+        placed = ((terminal.record.workspace, terminal.owner) for terminal in self._terminals.values())
+        return {(workspace, user) for workspace, user in placed if workspace is not None}
+
     def close_all_of(self, user: UserId, source: Source = ITSELF) -> asyncio.Future[None]:
         """End a person's programs and remove their terminals, as `close` does each."""
         return self._close_all([t for t in self._terminals.values() if t.owner == user], source)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from webterm.access import Actor, Source
-from webterm.errors import InvalidRequest, ShuttingDown
+from webterm.errors import InvalidRequest, ShuttingDown, WebtermError
 from webterm.hub.hub import Hub
 from webterm.hub.scanner import unfinished_character
 from webterm.hub.terminal import Terminal
@@ -45,11 +45,17 @@ class Excerpt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a terminal goes: a driver, and the runtime of a workspace or none. ``terminals``: most there; 0 is any."""
+    """Where a terminal goes: a driver, and the runtime of a workspace or none. ``terminals``: most there; 0 is any.
+
+    ``cwd`` is where programs begin when nothing else is said. ``check`` raises when the right to be there has ended
+    since; it does not wait.
+    """
 
     driver: str | None = None
     runtime: Runtime | None = None
     terminals: int = 0
+    cwd: str | None = None
+    check: Callable[[], None] = lambda: None
 
 
 PlaceOf = Callable[[Actor, str | None, str | None], Awaitable[Place]]
@@ -85,18 +91,24 @@ class TerminalRules:
         self._check_opening()
         place = await self._place_of(actor, order.workspace, order.driver)
         self._check_opening()
-        return await self.hub.open(
+        terminal = await self.hub.open(
             actor,
             size=order.size,
             driver=place.driver,
             runtime=place.runtime,
             most_here=place.terminals,
             argv=order.argv,
-            cwd=order.cwd,
+            cwd=place.cwd if order.cwd is None else order.cwd,
             env=order.env,
             title=order.title,
             address=address,
         )
+        try:
+            place.check()  # from now on whoever ends the right finds the terminal
+        except WebtermError:
+            self.hub.close(terminal)
+            raise
+        return terminal
 
     def _check_opening(self) -> None:
         if not self._opening:
