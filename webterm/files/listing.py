@@ -14,6 +14,8 @@ from webterm.files.tree import listed
 
 DEEPEST: Final = 64
 """Levels of one listing; each holds a descriptor."""
+LARGEST: Final = 10_000
+"""Entries of one page."""
 
 
 @dataclass(slots=True)
@@ -28,12 +30,15 @@ class _Level:
 
 
 class Page:
-    """Collects at most ``limit`` entries below a directory, those after the path ``after``. To be closed."""
+    """The entries below a directory, those after the path ``after``, for a page of ``limit``. To be closed.
+
+    ``limit`` is also an attribute, as it holds.
+    """
 
     def __init__(self, top: int, *, depth: int, hidden: bool, after: bytes | None, limit: int) -> None:
         self._depth = min(max(depth, 1), DEEPEST)
         self._hidden = hidden
-        self._limit = max(limit, 1)
+        self.limit = min(max(limit, 1), LARGEST)
         self._levels = [_Level(os.dup(top), b"")]
         self._resume(after.split(b"/") if after else [])
 
@@ -85,7 +90,7 @@ class Page:
         """Get the next names of a directory. False when there are none, or it may not be listed."""
         if level.is_all:
             return False
-        most = self._limit + 1
+        most = self.limit + 1
         with contextlib.ExitStack() as stack:
             try:
                 entries = stack.enter_context(listed(level.fd))

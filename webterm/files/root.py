@@ -119,9 +119,9 @@ class Root:
     ) -> Listing:
         """At most ``limit`` entries below a directory, sorted by their names' bytes; a directory before its content.
 
-        ``depth`` 1 is the directory's own content (64 at most); links are not descended. ``hidden``: also names that
-        begin with a dot. ``after`` is the ``next`` of the page before: a path within the directory, of something that
-        may be gone.
+        ``depth`` 1 is the directory's own content (64 at most); links are not descended. ``limit`` is 10,000 at most.
+        ``hidden``: also names that begin with a dot. ``after`` is the ``next`` of the page before: a path within the
+        directory, of something that may be gone.
         """
         items: list[Entry] = []
         prefix = path + b"/" if path else b""
@@ -130,7 +130,7 @@ class Root:
             tag = tag_of(os.fstat(fd))
             with Page(fd, depth=depth, hidden=hidden, after=after, limit=limit) as page:
                 for below, status in page.entries():
-                    if len(items) == max(limit, 1):
+                    if len(items) == page.limit:
                         return Listing(items=items, next=items[-1].path[len(prefix) :], tag=tag)
                     items.append(self._entry(top, prefix + below, status))
         return Listing(items=items, next=None, tag=tag)

@@ -1,0 +1,74 @@
+"""A workspace's directory, opened both ways, with something outside of it that must stay as it is."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from webterm.files.beneath import Way
+from webterm.files.root import Root
+
+SECRET = b"nobody in the workspace may see this"
+
+
+@pytest.fixture(params=["openat2", "walk"])
+def way(request: pytest.FixtureRequest) -> Way:
+    """Each way in which paths are opened; everything holds for both."""
+    return "openat2" if request.param == "openat2" else "walk"
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A directory beside the workspace's."""
+    directory = tmp_path / "outside"
+    directory.mkdir()
+    (directory / "secret").write_bytes(SECRET)
+    (directory / "inner").mkdir()
+    return directory
+
+
+@pytest.fixture
+def top(tmp_path: Path) -> Path:
+    """The workspace's directory."""
+    directory = tmp_path / "files"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture
+def root(top: Path, way: Way) -> Iterator[Root]:
+    with Root(top, way=way) as opened:
+        yield opened
+
+
+def state(directory: Path) -> dict[str, tuple[object, ...]]:
+    """All that is below a directory, and of what kind, with which permissions and content, by path."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in sorted(directory.rglob("*")):
+        status = path.lstat()
+        content: object = None
+        if stat.S_ISREG(status.st_mode):
+            content = path.read_bytes()
+        elif stat.S_ISLNK(status.st_mode):
+            content = os.readlink(path)
+        found[path.relative_to(directory).as_posix()] = (oct(status.st_mode), status.st_uid, content)
+    return found
+
+
+def put(root: Root, path: bytes, content: bytes, *, executable: bool | None = None) -> str:
+    """Write a file with all directories to it; its tag."""
+    with root.write(path, parents=True, executable=executable) as writing:
+        writing.write(content)
+        return writing.finish().tag
+
+
+def read(root: Root, path: bytes) -> bytes:
+    fd, entry = root.open_file(path)
+    with open(fd, "rb") as file:
+        content = file.read()
+    assert len(content) == entry.size
+    return content
