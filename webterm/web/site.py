@@ -32,9 +32,7 @@ from webterm.web.limits import Limits, Standing
 from webterm.web.long_requests import LongRequests
 from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
-from webterm.work.files import Files
-from webterm.work.uploads import Uploads
-from webterm.work.watches import Watches
+from webterm.work.workbench import Workbench
 
 ActorOf = Callable[[web.Request], Awaitable[Actor | None]]
 
@@ -68,15 +66,6 @@ class OwnLogin:
     oidc: Oidc
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """Workspaces, and what people do in them."""
-
-    files: Files
-    uploads: Uploads
-    watches: Watches
-
-
 @dataclass(slots=True, kw_only=True)
 class Site:
     """One webterm under ``prefix`` (empty, or ``/name`` without a slash at the end).
@@ -101,7 +90,7 @@ class Site:
     page: Path
     version: str
     login: OwnLogin | None = None
-    work: Work | None = None
+    work: Workbench | None = None
     long_requests: LongRequests = field(default_factory=LongRequests)
 
 
@@ -128,7 +117,7 @@ def own_login(request: web.Request) -> OwnLogin:
     return here.login
 
 
-def work(request: web.Request) -> Work:
+def work(request: web.Request) -> Workbench:
     """What there is about workspaces. Raises `webterm.errors.ShuttingDown` before it is there."""
     found = site(request).work
     if found is None:

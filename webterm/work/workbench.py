@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webterm.work.files import Files
 from webterm.work.runtimes import Runtimes
+from webterm.work.uploads import Uploads
+from webterm.work.watches import Watches
 from webterm.work.workspaces import Workspaces
 
 
@@ -14,3 +17,6 @@ class Workbench:
 
     workspaces: Workspaces
     runtimes: Runtimes
+    files: Files
+    uploads: Uploads
+    watches: Watches
