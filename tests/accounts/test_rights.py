@@ -38,7 +38,8 @@ class Heard:
         self.changes.put_nowait(change)
 
     async def next(self) -> Change:
-        return await asyncio.wait_for(self.changes.get(), 30)
+        async with asyncio.timeout(30):
+            return await self.changes.get()
 
     async def proofs(self, count: int) -> list[str | None]:
         return [(await self.next()).proof for _ in range(count)]
@@ -247,6 +248,20 @@ async def test_stopping(store: Store) -> None:
     await rights.aclose()
     await rights.aclose()
     rights.poke()
+
+
+async def test_stopping_at_the_moment_of_a_poke(store: Store) -> None:
+    """Whichever of the two comes first, and by however little."""
+    for steps in range(30):
+        async with asyncio.timeout(30), listening(rights := Rights(store, interval=NEVER)) as heard:
+            await note(store, "seen")
+            rights.poke()
+            await heard.next()
+            for _ in range(5):
+                await asyncio.sleep(0)  # it has looked, and waits
+            rights.poke()
+            for _ in range(steps // 3):
+                await asyncio.sleep(0)
 
 
 async def test_a_store_that_does_not_answer_is_told_at_the_start(store: Store) -> None:
