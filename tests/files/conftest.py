@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +53,7 @@ def state(directory: Path) -> dict[str, tuple[object, ...]]:
         if stat.S_ISREG(status.st_mode):
             content = path.read_bytes()
         elif stat.S_ISLNK(status.st_mode):
-            content = os.readlink(path)
+            content = path.readlink().as_posix()
         found[path.relative_to(directory).as_posix()] = (oct(status.st_mode), status.st_uid, content)
     return found
 
