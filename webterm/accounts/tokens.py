@@ -23,7 +23,7 @@ __all__ = ["GRANTABLE", "PersonalTokens", "Token", "lives"]
 
 PREFIX = "wt_"
 """How personal tokens begin, so that people and scanners know one when they see it."""
-GRANTABLE = frozenset({Scope.TERMINALS_READ, Scope.TERMINALS_WRITE, Scope.ADMIN})
+GRANTABLE = frozenset(set(Scope) - {Scope.ACCOUNT})
 """What a token can be good for. Not for the account itself: a stolen token makes no new ones and no new password."""
 MOST = 100
 """Tokens of one person."""

@@ -50,8 +50,8 @@ class NewToken(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     scopes: Annotated[
-        list[Literal["terminals:read", "terminals:write", "admin"]],
-        Meta(min_length=1, max_length=3),
+        list[Literal["terminals:read", "terminals:write", "workspaces:read", "workspaces:write", "admin"]],
+        Meta(min_length=1, max_length=5),
     ]
     expires_in_days: Annotated[int, Meta(ge=1, le=LONGEST_LIFE)] | None = None
 
