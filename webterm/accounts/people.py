@@ -25,6 +25,7 @@ from webterm.store import audit, changes, invitations, users
 from webterm.store.engine import Connection, Store
 from webterm.store.invitations import Invitation
 from webterm.store.users import Role, User
+from webterm.work.leaving import leave_all
 
 __all__ = ["Candidate", "People", "Role", "User"]
 
@@ -245,6 +246,7 @@ class People:
     async def delete(self, who: str, by: Source) -> None:
         """Remove an account with everything that hangs on it: logins, tokens, invitations, links to providers.
 
+        The person's workspaces go into the trash, from which nobody brings them back.
         Raises `webterm.errors.NoSuchUser`, and `webterm.errors.Forbidden` for the owner's.
         """
         now = self._clock()
@@ -255,6 +257,7 @@ class People:
                 raise Forbidden("the owner's account cannot be removed")
             await audit.append(conn, by, "user.delete", user.id, now=now, detail=user.username)
             await changes.note(conn, user.id, None, "ended", now)
+            await leave_all(conn, user.id, by, now)
             await users.remove(conn, user.id)
         self._rights.poke()
 

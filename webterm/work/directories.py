@@ -54,6 +54,10 @@ class Directories:
         """What people see of a workspace."""
         return self._directory / workspace / FILES
 
+    def uploads(self, workspace: WorkspaceId) -> Path:
+        """What nobody sees: files that are not complete yet."""
+        return self._directory / workspace / UPLOADS
+
     def at(self, workspace: WorkspaceId, spot: Spot) -> Path:
         """Where the directory of a workspace is, if it is there."""
         return self._directory / spot / workspace
