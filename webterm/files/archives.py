@@ -1,0 +1,136 @@
+"""A directory as a zip file, made piece by piece as it is asked for."""
+
+from __future__ import annotations
+
+import os
+import stat
+import zlib
+from collections.abc import Callable, Generator, Iterator
+
+from webterm.errors import NoSuchFile, NotAFile, PermissionDenied
+from webterm.files.root import Root
+from webterm.files.tree import Found
+from webterm.files.zipping import Header, ZipWriter
+
+PIECE = 512 * 1024
+"""Bytes of the zip file in one piece, about."""
+MOST_WORK = 8 * 1024 * 1024
+"""Bytes that are read for one piece: what shrinks well must not keep the one who waits for it waiting."""
+SMALL = 256 * 1024
+"""Files up to here are packed at once, with their sizes in front of them."""
+BLOCK = 256 * 1024
+SAMPLE = 32 * 1024
+WORTH = 0.95
+"""What a sample has to shrink to for a large file to be deflated."""
+OLDEST = 315_532_800.0
+"""1980, in seconds since 1970: as old as a zip file can tell."""
+MISSING = b"NOT IN THIS ARCHIVE.txt"
+PACKED = frozenset(
+    b".7z .aac .apk .avi .avif .br .bz2 .docx .flac .gif .gz .heic .jar .jpeg .jpg .lz4 .lzma .m4a .m4v .mkv .mov .mp3"
+    b" .mp4 .mpeg .mpg .odt .ogg .opus .parquet .png .pptx .rar .tgz .webm .webp .whl .woff .woff2 .xlsx .xz .zip .zst"
+    b"".split()
+)
+"""Endings of names whose files do not shrink any more."""
+
+
+def archive(root: Root, top: bytes, *, check: Callable[[], None] = lambda: None) -> Generator[bytes, None, None]:
+    """The directory ``top`` and all that is below it, in pieces: about `PIECE`, or less, even nothing.
+
+    Names of entries begin with the directory's own name; with the workspace's own directory there is none. Links are
+    stored as links, with what they say, and never followed; pipes, sockets and devices are left out. Files that may
+    not be read are left out, too, and listed in an entry at the end.
+
+    ``check`` is called before each piece, and what it raises is raised here. Closing the iterator closes what it has
+    open. Raises what ``root.walk`` raises for ``top``, and what reading raises where a disk fails.
+    """
+    making = _Making(top.rpartition(b"/")[2])
+    for found in root.walk(top):
+        for piece in making.entry(found):
+            check()
+            yield piece
+    rest = memoryview(making.finish())
+    for place in range(0, len(rest), PIECE):
+        check()
+        yield bytes(rest[place : place + PIECE])
+
+
+class _Making:
+    def __init__(self, name: bytes) -> None:
+        self._before = name + b"/" if name else b""
+        self._zip = ZipWriter()
+        self._left_out: list[bytes] = []
+        self._ready = bytearray()
+        self._work = 0
+
+    def entry(self, found: Found) -> Iterator[bytes]:
+        mode, modified = found.status.st_mode, found.status.st_mtime
+        directory = found.kind == "directory"
+        # A backslash separates directories for Windows' programs, and would lead out of where they unpack.
+        name = self._before + found.path.replace(b"\\", b"%5C")
+        header = Header(name, stat.S_IFMT(mode) | mode & 0o777, modified, is_directory=directory)
+        try:
+            if found.kind == "file":
+                yield from self._file(found, header)
+            elif found.kind == "link":
+                self._ready += self._zip.whole(header, found.link_text(), deflate=False)
+            elif directory:
+                self._ready += self._zip.whole(header, b"", deflate=False)
+        except (NoSuchFile, NotAFile):
+            return  # somebody has just removed or replaced it
+        except PermissionDenied:
+            self._left_out.append(name)
+        if self._is_enough():
+            yield self._take()
+
+    def finish(self) -> bytes:
+        if self._left_out:
+            listed = b"\n".join([b"These could not be read:", *self._left_out, b""])
+            self._ready += self._zip.whole(
+                Header(self._before + MISSING, stat.S_IFREG | 0o644, OLDEST), listed, deflate=True
+            )
+        return self._take() + self._zip.finish()
+
+    def _file(self, found: Found, header: Header) -> Iterator[bytes]:
+        descriptor = found.open()
+        try:
+            size = os.fstat(descriptor).st_size
+            shrinks = b"." + header.name.rpartition(b".")[2].lower() not in PACKED
+            if size <= SMALL:
+                data = _read(descriptor, size)
+                self._work += len(data)
+                self._ready += self._zip.whole(header, data, deflate=shrinks)
+            else:
+                yield from self._large(descriptor, size, header, shrinks)
+        finally:
+            os.close(descriptor)
+
+    def _large(self, descriptor: int, size: int, header: Header, shrinks: bool) -> Iterator[bytes]:
+        shrinks = shrinks and _does_shrink(os.pread(descriptor, SAMPLE, size // 2))
+        streamed = self._zip.begin(header, size, deflate=shrinks)
+        self._ready += streamed.head()
+        left = size  # and no more: whether zip64 is needed stands in front of the bytes
+        while left and (data := os.read(descriptor, min(BLOCK, left))):
+            left -= len(data)
+            self._work += len(data)
+            self._ready += streamed.data(data)
+            if self._is_enough():
+                yield self._take()
+        self._ready += streamed.end()
+
+    def _is_enough(self) -> bool:
+        return len(self._ready) >= PIECE or self._work >= MOST_WORK
+
+    def _take(self) -> bytes:
+        piece, self._ready, self._work = bytes(self._ready), bytearray(), 0
+        return piece
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    data = os.read(descriptor, size)
+    while len(data) < size and (more := os.read(descriptor, size - len(data))):
+        data += more
+    return data
+
+
+def _does_shrink(sample: bytes) -> bool:
+    return len(zlib.compress(sample, 1)) < WORTH * len(sample)

@@ -1,0 +1,102 @@
+"""Bytes that come from somebody and go to a disk, in large pieces, as fast as the slower of the two."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+
+from webterm.errors import InvalidRequest
+from webterm.work.threads import Threads, outlast
+
+PIECE = 1024 * 1024
+"""Bytes that are gathered before a thread writes them; about twice as much is in memory."""
+PATIENCE = 60.0
+"""Seconds that somebody may take for the next bytes."""
+
+Write = Callable[[Sequence[bytes]], None]
+
+
+async def receive(
+    data: AsyncIterable[bytes],
+    threads: Threads,
+    write: Write,
+    *,
+    admit: Callable[[int], Awaitable[None]],
+    keep: bool = False,
+    patience: float = PATIENCE,
+) -> None:
+    """Have all of ``data`` written by ``write``, which is called in a thread, one call after the other.
+
+    ``admit`` is asked before so many bytes more are taken, and what it raises is raised here. When something raises, or
+    this is cancelled, it waits for the write that is under way; with ``keep`` what has come is written first. Raises
+    `webterm.errors.InvalidRequest` when nothing has come for ``patience`` seconds, and what ``data`` and ``write``
+    raise.
+    """
+    gathering = _Gathering(threads, write)
+    chunks = aiter(data)
+    try:
+        while (chunk := await _next(chunks, patience)) is not None:
+            await admit(len(chunk))
+            await gathering.add(chunk)
+        await gathering.flush()
+    except BaseException:
+        await gathering.end(keep=keep)
+        raise
+
+
+class _Gathering:
+    def __init__(self, threads: Threads, write: Write) -> None:
+        self._threads = threads
+        self._write = write
+        self._gathered: list[bytes] = []
+        self._size = 0
+        self._running: asyncio.Future[None] | None = None
+
+    async def add(self, chunk: bytes) -> None:
+        self._gathered.append(chunk)
+        self._size += len(chunk)
+        if self._size >= PIECE:
+            await self._written()
+            self._begin()
+
+    async def flush(self) -> None:
+        await self._written()
+        self._begin()
+        await self._written()
+
+    async def end(self, *, keep: bool) -> None:
+        """Wait, however often this is cancelled, until no thread writes any more."""
+        failed, cancelled = await self._settled()
+        if keep and not failed:
+            self._begin()
+            cancelled |= (await self._settled())[1]
+        if cancelled:
+            raise asyncio.CancelledError
+
+    def _begin(self) -> None:
+        if self._gathered:
+            gathered, self._gathered, self._size = self._gathered, [], 0
+            self._running = self._threads.begin(lambda: self._write(gathered))
+
+    async def _written(self) -> None:
+        if self._running is not None:
+            await asyncio.shield(self._running)
+            self._running = None
+
+    async def _settled(self) -> tuple[bool, bool]:
+        """Whether the last write failed, and whether this was cancelled while it went on."""
+        running, self._running = self._running, None
+        if running is None:
+            return False, False
+        cancelled = await outlast(running)
+        return running.exception() is not None, cancelled
+
+
+async def _next(chunks: AsyncIterator[bytes], patience: float) -> bytes | None:
+    try:
+        async with asyncio.timeout(patience):
+            return await anext(chunks)
+    except StopAsyncIteration:
+        return None
+    except TimeoutError:
+        raise InvalidRequest(f"nothing more came for {patience:g} seconds") from None
