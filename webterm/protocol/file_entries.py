@@ -1,18 +1,16 @@
-"""Files as messages and answers show them: paths are text where they are text, and percent-encoded where not."""
+"""Files, and what searches find, as messages and answers show them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Literal
-from urllib.parse import quote_from_bytes
 
 from msgspec import Struct
 
+from webterm.protocol.file_paths import percent, shown
 from webterm.work.files import Entry, Listing, Match
 
 KindName = Literal["file", "directory", "link", "other"]
-SAFE = "/!$&'()*+,;=:@"
-"""What needs no percent sign in the path of a URL, besides letters, digits and ``-._~`` (RFC 3986, section 3.3)."""
 
 
 class FileEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,19 +44,6 @@ class FoundEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     line: int | None = None
     column: int | None = None
     text: str | None = None
-
-
-def percent(path: bytes) -> str:
-    """A path as it stands in URLs, slashes as they are."""
-    return quote_from_bytes(path, safe=SAFE)
-
-
-def shown(path: bytes) -> tuple[str, str | None]:
-    """A path as text, and percent-encoded where the text is not the whole truth."""
-    try:
-        return path.decode(), None
-    except UnicodeDecodeError:
-        return path.decode("utf-8", "replace"), percent(path)
 
 
 def file_entry(entry: Entry) -> FileEntry:
