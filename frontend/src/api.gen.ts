@@ -46,6 +46,204 @@ export interface Resize {
   rows: number;
 }
 
+/**
+ * What all programs of a workspace may use together, at most what the settings say; 0: as much as those say.
+ * `memory` is in bytes, `cpu` in processors.
+ */
+export interface EnvironmentLimits {
+  processes?: number;
+  memory?: number;
+  cpu?: number;
+}
+
+/**
+ * Where the programs of a workspace run. `driver`: null is the server's own choice. `cwd` is the directory in
+ * which programs begin, relative to the workspace. `network` false takes from them what the settings allow; it
+ * never gives more.
+ */
+export interface Environment {
+  driver?: string | null;
+  image?: string;
+  env?: Record<string, string>;
+  ports?: number[];
+  limits?: EnvironmentLimits;
+  cwd?: string;
+  network?: boolean;
+}
+
+/** Who is in a workspace besides its owner. `name` is empty where a host application has the people. */
+export interface MemberInfo {
+  user: string;
+  name: string;
+  role: "own" | "read" | "write";
+}
+
+/** One workspace. `role` is the caller's. Times are in seconds since 1970; `deleted` of one in the trash. */
+export interface WorkspaceInfo {
+  id: string;
+  owner: string;
+  name: string;
+  description: string;
+  template: string;
+  environment: Environment;
+  role: "own" | "read" | "write";
+  members: MemberInfo[];
+  created: number;
+  updated: number;
+  deleted: number | null;
+}
+
+/** Some workspaces, the newest first. `next` is the `after` of the next ones; null: these are the last. */
+export interface WorkspacePage {
+  items: WorkspaceInfo[];
+  next: number | null;
+}
+
+/** A workspace to be made, empty or with a template's files. Without `environment` it gets the template's. */
+export interface NewWorkspace {
+  name: string;
+  description?: string;
+  template?: string;
+  environment?: Environment | null;
+}
+
+/** What is to be different; what is left out, or null, stays. An environment is changed as a whole. */
+export interface WorkspaceChanges {
+  name?: string | null;
+  description?: string | null;
+  environment?: Environment | null;
+}
+
+/** How much may be in a workspace; 0 is as much as they like. */
+export interface Quota {
+  bytes: number;
+  entries: number;
+}
+
+/** How a workspace stands. `message` is for people. `files` counts directories, too. */
+export interface WorkspaceStatus {
+  state: "absent" | "starting" | "ready" | "stopping" | "failed";
+  message: string;
+  driver: string;
+  terminals: number;
+  ports: number[];
+  files: number;
+  bytes: number;
+  quota: Quota;
+}
+
+/** Whether the workspace was empty, so that there is a first file in it now. */
+export interface FirstFile {
+  created: boolean;
+}
+
+/** What a member is to be allowed: to look, to change files and run programs, or all that the owner may. */
+export interface NewRole {
+  role: "own" | "read" | "write";
+}
+
+/** One template. `name` is for machines, `title` for people. */
+export interface TemplateInfo {
+  name: string;
+  title: string;
+  description: string;
+  environment: Environment;
+}
+
+/**
+ * One file, directory or whatever else has a name. `path` is relative to the workspace; `size` in bytes,
+ * `modified` in seconds since 1970. `tag` is another one after each change; it is the file's ETag without the
+ * quotes. `encoded` is the path percent-encoded, where it is not UTF-8: `path` and `name` have U+FFFD then and are
+ * good for showing only. A link says what it leads to (`target`; without it, to nothing in the workspace), and
+ * where that is a file its size, time and tag.
+ */
+export interface FileEntry {
+  path: string;
+  name: string;
+  kind: "directory" | "file" | "link" | "other";
+  size: number;
+  modified: number;
+  tag: string;
+  executable: boolean;
+  target?: "directory" | "file" | "link" | "other" | null;
+  encoded?: string | null;
+}
+
+/**
+ * What is in a directory, by name. `next` is the `after` of the next page; null: these are the last. `tag` is the
+ * directory's, another one after something in it came or went.
+ */
+export interface FileListing {
+  items: FileEntry[];
+  next: string | null;
+  tag: string;
+}
+
+/** What is to be different about a file. */
+export interface FileChanges {
+  executable: boolean;
+}
+
+/** From where to where; with `encoded` both are percent-encoded. */
+export interface Way {
+  source: string;
+  target: string;
+  overwrite?: boolean;
+  encoded?: boolean;
+}
+
+/**
+ * A file of `size` bytes that is to come. Without `overwrite` it must not be there yet; with `if_match` it
+ * replaces only the file with this tag. `modified`, in seconds since 1970, is the time that it shall have. Missing
+ * directories are made.
+ */
+export interface NewUpload {
+  path: string;
+  encoded?: boolean;
+  size: number;
+  overwrite?: boolean;
+  if_match?: string | null;
+  executable?: boolean | null;
+  modified?: number | null;
+}
+
+/**
+ * How far an upload has come: `offset` bytes of `size` are there. `expires` in seconds since 1970. `entry` is the
+ * file, once all is there; the upload is gone then.
+ */
+export interface UploadState {
+  upload: string;
+  path: string;
+  encoded: string;
+  size: number;
+  offset: number;
+  expires: number;
+  entry?: FileEntry | null;
+}
+
+/** The files that were written, in the order in which they came. */
+export interface Uploaded {
+  items: FileEntry[];
+}
+
+/**
+ * A name, or a line of a file, that a search has found. `line` and `column` count from 1, in characters. `text` is
+ * the line, or the part of it around what was found.
+ */
+export interface FoundEntry {
+  path: string;
+  encoded?: string | null;
+  line?: number | null;
+  column?: number | null;
+  text?: string | null;
+}
+
+/** What was found. Not `complete`: there may be more than was looked at. */
+export interface SearchResult {
+  items: FoundEntry[];
+  complete: boolean;
+}
+
 /** An OpenID provider with which one can sign in; `name` is for people. */
 export interface SignInProvider {
   id: string;
@@ -215,7 +413,7 @@ export interface PersonalToken {
 /** What a personal access token is to be good for, and for how many days (null: until it is revoked). */
 export interface NewToken {
   name: string;
-  scopes: ("admin" | "terminals:read" | "terminals:write")[];
+  scopes: ("admin" | "terminals:read" | "terminals:write" | "workspaces:read" | "workspaces:write")[];
   expires_in_days?: number | null;
 }
 
@@ -304,6 +502,39 @@ export interface Routes {
   "DELETE /api/v1/terminals/{terminal}": { body: null; answer: null };
   "POST /api/v1/terminals/{terminal}/resize": { body: Resize; answer: TerminalInfo };
   "GET /api/v1/terminals/{terminal}/output": { body: null; answer: string };
+  "GET /api/v1/workspaces": { body: null; answer: WorkspacePage };
+  "POST /api/v1/workspaces": { body: NewWorkspace; answer: WorkspaceInfo };
+  "GET /api/v1/workspaces/{workspace}": { body: null; answer: WorkspaceInfo };
+  "PATCH /api/v1/workspaces/{workspace}": { body: WorkspaceChanges; answer: WorkspaceInfo };
+  "DELETE /api/v1/workspaces/{workspace}": { body: null; answer: null };
+  "POST /api/v1/workspaces/{workspace}/restore": { body: null; answer: WorkspaceInfo };
+  "POST /api/v1/workspaces/{workspace}/start": { body: null; answer: WorkspaceStatus };
+  "POST /api/v1/workspaces/{workspace}/stop": { body: null; answer: WorkspaceStatus };
+  "GET /api/v1/workspaces/{workspace}/status": { body: null; answer: WorkspaceStatus };
+  "POST /api/v1/workspaces/{workspace}/ensure-default": { body: null; answer: FirstFile };
+  "GET /api/v1/workspaces/{workspace}/members/{member}": { body: null; answer: MemberInfo };
+  "PUT /api/v1/workspaces/{workspace}/members/{member}": { body: NewRole; answer: MemberInfo };
+  "DELETE /api/v1/workspaces/{workspace}/members/{member}": { body: null; answer: null };
+  "GET /api/v1/templates": { body: null; answer: TemplateInfo[] };
+  "GET /api/v1/workspaces/{workspace}/tree": { body: null; answer: FileListing };
+  "GET /api/v1/workspaces/{workspace}/tree/{path}": { body: null; answer: FileListing };
+  "GET /api/v1/workspaces/{workspace}/stat/{path}": { body: null; answer: FileEntry };
+  "PUT /api/v1/workspaces/{workspace}/files/{path}": { body: Blob; answer: FileEntry };
+  "PATCH /api/v1/workspaces/{workspace}/files/{path}": { body: FileChanges; answer: FileEntry };
+  "DELETE /api/v1/workspaces/{workspace}/files/{path}": { body: null; answer: null };
+  "POST /api/v1/workspaces/{workspace}/directories/{path}": { body: null; answer: FileEntry };
+  "POST /api/v1/workspaces/{workspace}/move": { body: Way; answer: FileEntry };
+  "POST /api/v1/workspaces/{workspace}/copy": { body: Way; answer: FileEntry };
+  "GET /api/v1/workspaces/{workspace}/files/{path}": { body: null; answer: Blob };
+  "GET /api/v1/workspaces/{workspace}/archive": { body: null; answer: Blob };
+  "GET /api/v1/workspaces/{workspace}/archive/{path}": { body: null; answer: Blob };
+  "POST /api/v1/workspaces/{workspace}/uploads": { body: NewUpload; answer: UploadState };
+  "GET /api/v1/workspaces/{workspace}/uploads/{upload}": { body: null; answer: UploadState };
+  "PUT /api/v1/workspaces/{workspace}/uploads/{upload}": { body: Blob; answer: UploadState };
+  "DELETE /api/v1/workspaces/{workspace}/uploads/{upload}": { body: null; answer: null };
+  "POST /api/v1/workspaces/{workspace}/upload": { body: FormData; answer: Uploaded };
+  "POST /api/v1/workspaces/{workspace}/upload/{path}": { body: FormData; answer: Uploaded };
+  "GET /api/v1/workspaces/{workspace}/search": { body: null; answer: SearchResult };
   "GET /api/v1/auth/options": { body: null; answer: Options };
   "GET /api/v1/auth/me": { body: null; answer: Me };
   "GET /api/v1/tiers": { body: null; answer: TierNumbers[] };
