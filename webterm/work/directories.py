@@ -47,8 +47,9 @@ class Directories:
     def prepare(self) -> None:
         """Make what is missing."""
         with _faults("the directory of workspaces cannot be used"):
-            for spot in Spot:
-                (self._directory / spot).mkdir(mode=PRIVATE, parents=True, exist_ok=True)
+            self._directory.parent.mkdir(parents=True, exist_ok=True)
+            for spot in (Spot.LIVE, Spot.NEW, Spot.TRASH, Spot.GONE):
+                (self._directory / spot).mkdir(mode=PRIVATE, exist_ok=True)
 
     def files(self, workspace: WorkspaceId) -> Path:
         """What people see of a workspace."""
@@ -93,13 +94,6 @@ class Directories:
     def missing(self, ids: Collection[WorkspaceId]) -> list[WorkspaceId]:
         """Those of ``ids`` that have no directory with files where they belong."""
         return [each for each in ids if not self.files(each).is_dir()]
-
-    def age(self, workspace: WorkspaceId, spot: Spot, now: float) -> float:
-        """Seconds for which a directory has been there; 0 when it is not."""
-        try:
-            return now - self.at(workspace, spot).stat().st_mtime
-        except OSError:
-            return 0.0
 
     def sweep(self) -> list[str]:
         """Remove all that is purged. Returns what could not be removed, and why."""

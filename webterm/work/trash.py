@@ -28,7 +28,7 @@ DAY = 86_400.0
 INTERVAL = 60.0
 """Seconds between two rounds."""
 ABANDONED = 3600.0
-"""Seconds after which a directory that is being made, and that no row belongs to, was left by a killed server."""
+"""Seconds of ours after which a directory that is being made, and that has no row, was left by a killed server."""
 _BATCH = 500
 
 log = logging.getLogger("webterm.work")
@@ -53,6 +53,7 @@ class Trash:
         self._interval = interval
         self._moving = asyncio.Lock()
         self._waiting: set[WorkspaceId] = set()
+        self._unknown: dict[WorkspaceId, float] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -130,14 +131,15 @@ class Trash:
 
     async def _run(self) -> None:
         while True:
-            await self._round()
+            await self.tend()
             # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the poke.
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._interval):
                     await self._wake.wait()
             self._wake.clear()
 
-    async def _round(self) -> None:
+    async def tend(self) -> None:
+        """One round: settle what waits and what is due, and remove what is purged. What fails is logged."""
         try:
             waiting, self._waiting = self._waiting, set()
             async with self._store.reading() as conn:
@@ -186,8 +188,10 @@ class Trash:
 
     async def _give_up(self, ids: list[WorkspaceId]) -> None:
         """What was never finished, by a server that was killed."""
-        for id in ids:  # noqa: A001
-            if await asyncio.to_thread(self._directories.age, id, Spot.NEW, self._clock()) >= ABANDONED:
+        now = self._clock()
+        self._unknown = {each: self._unknown.get(each, now) for each in ids}
+        for id, since in self._unknown.items():  # noqa: A001
+            if now - since >= ABANDONED:
                 await self._move(id, Spot.GONE)
 
     async def _look_for_missing(self) -> None:
