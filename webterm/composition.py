@@ -47,7 +47,13 @@ from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
 from webterm.web.routes import install
 from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
+from webterm.work.files import Files
 from webterm.work.places import Places
+from webterm.work.runtimes import Runtimes
+from webterm.work.uploads import Uploads
+from webterm.work.watches import Watches
+from webterm.work.workbench import Workbench
+from webterm.work.workspaces import Workspaces
 
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 VERSION = version("webterm")  # from a file, hence read before the loop runs
@@ -65,6 +71,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     trail = AuditTrail(store, settings.data_dir / HEAD_FILE)
     drivers = _drivers(settings)
     hub = Hub(drivers, default_driver=LocalDriver.name, limits=_limits(settings), tell=trail.note)
+    workspaces = Workspaces(store, settings, drivers=drivers, own_people=actor is None)
     places = Places({LocalDriver.name}, default=LocalDriver.name, isolated=settings.local.isolation != "none")
     site = Site(
         prefix=prefix,
@@ -86,6 +93,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     app.cleanup_ctx.append(partial(_keeping, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
+    app.cleanup_ctx.append(partial(_working, site, hub, drivers, workspaces))
     app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
 
@@ -114,16 +122,40 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
     return {local.name: local, EchoDriver.name: EchoDriver()}
 
 
+async def _working(
+    site: Site, hub: Hub, drivers: Mapping[str, Driver], workspaces: Workspaces, app: web.Application
+) -> AsyncIterator[None]:
+    """Workspaces and their files, around everything that runs in them."""
+    settings = site.settings
+    runtimes = Runtimes(workspaces, hub, drivers, settings, shared={LocalDriver.name}, default=LocalDriver.name)
+    files = Files(workspaces)
+    uploads = Uploads(files, settings.workspaces_dir)
+    watches = Watches(files, most=settings.workspaces.watches)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(workspaces.aclose)
+        await workspaces.start()
+        stack.push_async_callback(files.aclose)
+        stack.push_async_callback(uploads.aclose)
+        await uploads.start()
+        stack.push_async_callback(watches.aclose)
+        site.work = Workbench(workspaces=workspaces, runtimes=runtimes, files=files, uploads=uploads, watches=watches)
+        yield
+
+
 async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web.Application) -> AsyncIterator[None]:
     """From before the first request until after the last."""
     end = False  # a server that could not start ends nothing
     try:
         await hub.start()
+        if site.work is not None:
+            await site.work.runtimes.start_up()
         for user in site.terminals.owners():
             await _clear_up(site, user)  # commands remove accounts while no server runs, too
         end = site.settings.server.on_stop == "end"
         yield
     finally:
+        if site.work is not None:
+            await site.work.runtimes.aclose()
         await hub.aclose(end=end)
         for driver in drivers.values():
             await driver.aclose()

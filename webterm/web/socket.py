@@ -8,6 +8,7 @@ import enum
 import logging
 import struct
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
@@ -15,9 +16,13 @@ from webterm.access import Actor, Scope
 from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown, Unavailable
 from webterm.ids import ProofId
 from webterm.protocol.connection import MESSAGE_LIMIT, Connection
+from webterm.protocol.files import FileSpeaker
 from webterm.protocol.frames import BINARY_SUBPROTOCOL, SUBPROTOCOLS, Frame
+from webterm.protocol.runtimes import RuntimeSpeaker
+from webterm.protocol.speaker import MakeSpeaker
 from webterm.web.row import Row
 from webterm.web.site import ASKED, REQUEST_ID, actor, client_address, site, visitor
+from webterm.work.workbench import Workbench
 
 _logger = logging.getLogger("webterm.web")
 
@@ -64,6 +69,7 @@ class Socket:
             wake=self._wake,
             proof=self.proof,
             address=client_address(request),
+            speakers=_speakers(site(request).work),
         )
 
     async def run(self) -> None:
@@ -214,6 +220,15 @@ class Socket:
                 await self._response.close(code=code, message=reason)
         except TimeoutError:
             self._transport.abort()
+
+
+def _speakers(bench: Workbench | None) -> list[MakeSpeaker]:
+    if bench is None:
+        return []
+    return [
+        partial(FileSpeaker, files=bench.files, watches=bench.watches),
+        partial(RuntimeSpeaker, runtimes=bench.runtimes, workspaces=bench.workspaces),
+    ]
 
 
 async def socket(request: web.Request) -> web.StreamResponse:

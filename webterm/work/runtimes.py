@@ -90,6 +90,11 @@ class Runtimes:
         """Have ``callback`` called with every change of a runtime's state, and every line of progress."""
         self._subscribers.append(callback)
 
+    def unsubscribe(self, callback: OnRuntime) -> None:
+        """No longer. Twice is harmless."""
+        if callback in self._subscribers:
+            self._subscribers.remove(callback)
+
     async def start_up(self) -> None:
         """End what runs where its person may not be any more: rights end while no server runs, too."""
         for workspace, user in self._hub.inhabitants():
@@ -292,7 +297,7 @@ class Runtimes:
 
     def _tell(self, workspace: WorkspaceId, state: RuntimeState, message: str = "") -> None:
         changed = self._states[workspace] = RuntimeChanged(workspace=workspace, state=state, message=message)
-        for callback in self._subscribers:
+        for callback in list(self._subscribers):
             try:
                 callback(changed)
             except Exception:
