@@ -1,4 +1,4 @@
-"""A terminal without a program: it gives back what is written, as the line discipline of a terminal would."""
+"""Terminals and commands without a program: they give back what is written to them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import enum
 import re
 from typing import ClassVar
 
+from webterm.drivers.echo_execution import EchoExecution
 from webterm.errors import InvalidRequest, TerminalExited
-from webterm.session import SIGNALS, Driver, Exit, Launch, Session, Size
+from webterm.session import SIGNALS, Driver, Execution, Exit, Launch, Session, Size
 
 MOST_UNREAD = 256 * 1024
 """Bytes of output that may be unread before `EchoSession.write` waits."""
@@ -136,6 +137,7 @@ class EchoDriver(Driver):
 
     def __init__(self) -> None:
         self._sessions: list[EchoSession] = []
+        self._executions: list[EchoExecution] = []
 
     async def open(self, launch: Launch, size: Size) -> Session:
         self._sessions = [session for session in self._sessions if not session.closed]
@@ -143,7 +145,16 @@ class EchoDriver(Driver):
         self._sessions.append(session)
         return session
 
+    async def execute(self, launch: Launch) -> Execution:
+        self._executions = [execution for execution in self._executions if not execution.closed]
+        execution = EchoExecution(launch)
+        self._executions.append(execution)
+        return execution
+
     async def aclose(self) -> None:
         for session in self._sessions:
             await session.aclose()
+        for execution in self._executions:
+            await execution.aclose()
         self._sessions.clear()
+        self._executions.clear()

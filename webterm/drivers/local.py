@@ -11,11 +11,12 @@ from types import MappingProxyType
 from typing import ClassVar, Literal, NoReturn
 
 from webterm.drivers.environment import Account, login_command, own_account, program_environment
+from webterm.drivers.local_execution import LocalExecution, Pipes
 from webterm.drivers.local_session import LocalSession, Parting
 from webterm.drivers.prepared import Prepared
 from webterm.errors import IsolationRefused, LaunchFailed, ShuttingDown, Unavailable
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
-from webterm.session import Driver, Exit, Launch, Session, Size, Staging
+from webterm.session import Driver, Execution, Exit, Launch, Session, Size, Staging
 
 _LAUNCH_FAULTS = ("launch_failed", "too_big", "malformed")
 
@@ -55,6 +56,7 @@ class LocalDriver(Driver):
         self._account: Account | None = None
         self._exits: dict[str, asyncio.Future[Exit]] = {}
         self._sessions: dict[str, LocalSession] = {}
+        self._executions: dict[str, LocalExecution] = {}
         self._closed = False
 
     async def open(self, launch: Launch, size: Size) -> Session:
@@ -83,6 +85,35 @@ class LocalDriver(Driver):
                 _refuse(error)
             raise
         return self._session(keeper, token, taken, memory)
+
+    async def execute(self, launch: Launch) -> Execution:
+        keeper, _ = await self._connected()
+        token = secrets.token_urlsafe(16)
+        prepared = await self.prepare(launch, token)
+        self._exits[token] = asyncio.get_running_loop().create_future()
+        pipes: Pipes | None = None
+        try:
+            pipes = Pipes(prepared.account)
+            await keeper.run(token, prepared.argv, env=prepared.env, cwd=prepared.cwd, fds=pipes.theirs)
+            pipes.give()
+        except BaseException as error:
+            del self._exits[token]
+            if pipes is not None:
+                pipes.close()
+            if isinstance(error, KeeperError):
+                _refuse(error)
+            if isinstance(error, OSError):
+                raise Unavailable(f"there are no pipes for the command: {error.strerror}") from error
+            raise
+        execution = LocalExecution(
+            pipes,
+            token=token,
+            exit_=self._exits[token],
+            keeper=keeper,
+            on_closed=lambda: self._on_closed(token),
+        )
+        self._executions[token] = execution
+        return execution
 
     async def prepare(self, launch: Launch, token: str) -> Prepared:
         """What to execute for a launch, its runtime brought up first. ``token`` marks everything that comes of it.
@@ -129,6 +160,7 @@ class LocalDriver(Driver):
 
     async def aclose(self) -> None:
         self._closed = True
+        await asyncio.gather(*(execution.aclose() for execution in list(self._executions.values())))
         for session in list(self._sessions.values()):
             session.let_go()
         async with self._connecting:
@@ -185,6 +217,7 @@ class LocalDriver(Driver):
 
     def _on_closed(self, token: str) -> None:
         self._sessions.pop(token, None)
+        self._executions.pop(token, None)
         self._exits.pop(token, None)
 
 

@@ -145,6 +145,22 @@ class KeeperClient:
             raise
         return Taken(pid=number(_ok(packet), "pid", 1, 2**31), master=master, record=record)
 
+    async def run(
+        self, token: str, argv: Sequence[str], *, env: Mapping[str, str], cwd: str, fds: tuple[int, int, int]
+    ) -> int:
+        """Start a program without a terminal, which ends with this server; returns its process id.
+
+        ``fds`` become its stdin, stdout and stderr, and stay the caller's. Cancelling leaves no program behind.
+        Raises `KeeperError`: ``launch_failed``, ``too_big``, ``limit``, ``stopping``, ``descriptors_lost``.
+        """
+        fields: Message = {"token": token, "argv": list(argv), "env": dict(env), "cwd": cwd}
+        try:
+            packet = await self._request("run", fields, fds)
+        except asyncio.CancelledError:
+            self._end_unseen(token)
+            raise
+        return number(_ok(packet), "pid", 1, 2**31)
+
     async def tokens(self) -> list[str]:
         """The tokens of all programs, those included that have ended and are not forgotten yet."""
         return texts(_ok(await self._request("list", {})), "tokens")
@@ -168,7 +184,10 @@ class KeeperClient:
         await self._request("keep", {"token": token, "record": _record_text(record)})
 
     async def signal(self, token: str, name: str) -> None:
-        """Signal the foreground process group of a program. Raises `KeeperError`: ``no_such_program``, ``denied``."""
+        """Signal the foreground process group of a program, its own where it has no terminal.
+
+        Raises `KeeperError`: ``no_such_program``, ``denied``.
+        """
         await self._request("signal", {"token": token, "name": name, "to": "foreground"})
 
     async def hang_up(self, token: str, *, grace: float, scope: str) -> Ended | None:

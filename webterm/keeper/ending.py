@@ -80,7 +80,14 @@ class Endings:
         deadline = time.monotonic() + grace
         ending = self._all.get(program.token)
         if ending is None:
-            self._all[program.token] = Ending(program=program, whole_tree=whole_tree, deadline=deadline, done=[done])
+            self._all[program.token] = Ending(
+                program=program,
+                whole_tree=whole_tree,
+                deadline=deadline,
+                done=[done],
+                known=set(program.left),
+                session_seen=program.exit is None,
+            )
         else:
             ending.deadline = min(ending.deadline, deadline)
             ending.whole_tree |= whole_tree

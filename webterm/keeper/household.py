@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from webterm.keeper.ending import Endings
-from webterm.keeper.processes import signal_name
-from webterm.keeper.program import Order, Program, start
+from webterm.keeper.processes import Snapshot, signal_name
+from webterm.keeper.program import Order, Program, start, start_piped
 from webterm.keeper.wire import Ended, KeeperError
 
 _SPARE_DESCRIPTORS = 64
@@ -55,33 +55,46 @@ class Household:
             raise KeeperError("no_such_program", "there is no such program")
         return program
 
-    def start(self, token: str, order: Order, memory: int | None, record: str) -> Program:
-        """Start a program; ``memory`` belongs to it from then on, but not where this raises.
+    def start(self, token: str, order: Order, memory: int | None, record: str) -> tuple[Program, int]:
+        """Start a program; returns it and its terminal's master. ``memory`` belongs to it, but not where this raises.
 
         Raises `KeeperError` (``launch_failed``, ``limit``, ``stopping``, ``malformed`` for a token in use).
         """
+        self._check(token)
+        pid, master = start(order, self._soft_limit)
+        return self._add(Program(token=token, pid=pid, master=master, memory=memory, record=record)), master
+
+    def start_piped(self, token: str, order: Order, fds: Sequence[int]) -> Program:
+        """Start a program without a terminal on three descriptors, which stay the caller's. Raises what `start` does.
+
+        What it leaves behind when it ends is ended, too.
+        """
+        self._check(token)
+        return self._add(Program(token=token, pid=start_piped(order, self._soft_limit, fds), master=None))
+
+    def _check(self, token: str) -> None:
         if self._stopping:
             raise KeeperError("stopping", "the keeper is being stopped")
         if token in self._programs:
             raise KeeperError("malformed", "this token is in use")
         if len(self._programs) >= self._capacity:
             raise KeeperError("limit", f"the keeper can hold {self._capacity} terminals: open files are limited")
-        pid, master = start(order, self._soft_limit)
-        program = Program(token=token, pid=pid, master=master, memory=memory, record=record)
-        self._programs[token] = self._running[pid] = program
+
+    def _add(self, program: Program) -> Program:
+        self._programs[program.token] = self._running[program.pid] = program
         return program
 
     def end(self, program: Program, *, grace: float, whole_tree: bool, done: Callable[[int], None]) -> None:
         """End a program and forget it; ``done`` gets the number of processes that withstood.
 
-        What a program left behind that ended by itself lives on.
+        What a program left behind that ended by itself lives on, unless it had no terminal.
         """
 
         def over(left: int) -> None:
             self.forget(program.token)
             done(left)
 
-        if program.exit is None or self.endings.has(program):
+        if program.exit is None or program.master is None or self.endings.has(program):
             self.endings.begin(program, grace=grace, whole_tree=whole_tree, done=over)
         else:
             over(0)
@@ -92,6 +105,12 @@ class Household:
         for program in self:
             self.end(program, grace=grace, whole_tree=True, done=lambda _left: None)
 
+    def end_piped(self) -> None:
+        """The server has gone: end all programs without a terminal."""
+        for program in self:
+            if program.master is None:
+                self.end(program, grace=0, whole_tree=True, done=lambda _left: None)
+
     def forget(self, token: str) -> None:
         """Let go of a program, if it is still kept."""
         program = self._programs.pop(token, None)
@@ -100,16 +119,23 @@ class Household:
 
     def reap(self) -> None:
         """Collect every child that has ended: programs, and orphans of theirs (PR_SET_CHILD_SUBREAPER)."""
-        while True:
-            try:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == 0:
-                break
+        while (pid := _ended_child()) is not None:
             program = self._running.pop(pid, None)
+            if program is not None and program.master is None:
+                # As long as nobody has reaped it, its number is that of its session and of no other.
+                view = Snapshot()
+                program.left = view.descendants(view.session(pid))
+            code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if program is not None:
-                code = os.waitstatus_to_exitcode(status)
                 program.exit = Ended(code) if code >= 0 else Ended(signal=signal_name(-code))
                 self._on_exit(program)
         self.endings.hurry()
+
+
+def _ended_child() -> int | None:
+    """A child that has ended and still waits to be reaped."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if found is None else found.si_pid

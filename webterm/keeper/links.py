@@ -16,14 +16,19 @@ _BACKLOG = 128
 
 
 class Links:
-    """The open links. ``answer`` is called with each message and the link it came by."""
+    """The open links. ``answer`` is called with each message and the link it came by, ``gone`` when the server went."""
 
     def __init__(
-        self, directory: Path, selector: selectors.BaseSelector, answer: Callable[[Link, Packet], None]
+        self,
+        directory: Path,
+        selector: selectors.BaseSelector,
+        answer: Callable[[Link, Packet], None],
+        gone: Callable[[], None],
     ) -> None:
         self._directory = directory
         self._selector = selector
         self._answer = answer
+        self._gone = gone
         self._links: dict[int, Link] = {}
         self._server: Link | None = None
         self._listener = _listen(directory)
@@ -122,6 +127,7 @@ class Links:
         link.close()
         if self._server is link:
             self._server = None
+            self._gone()
 
 
 def _listen(directory: Path) -> socket.socket:

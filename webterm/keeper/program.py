@@ -1,4 +1,4 @@
-"""Starting a program in a new pseudo-terminal."""
+"""Starting a program: in a new pseudo-terminal, or with pipes in place of one."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import sys
 import termios
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 from ptyprocess import PtyProcess
 
+from webterm.keeper.processes import Process
 from webterm.keeper.wire import Ended, KeeperError
 
 _IUTF8 = 0o40000
@@ -22,29 +24,35 @@ _IUTF8 = 0o40000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What to start. Nothing in it is trusted."""
+    """What to start. Nothing in it is trusted. The size is of no meaning to a program without a terminal."""
 
     argv: Sequence[str]
     env: Mapping[str, str]
     cwd: str
-    cols: int
-    rows: int
+    cols: int = 80
+    rows: int = 24
 
 
 @dataclass(slots=True, kw_only=True)
 class Program:
-    """A program and what is kept with it. ``pid`` is its own as long as ``exit`` is None: nobody has reaped it."""
+    """A program and what is kept with it. ``pid`` is its own as long as ``exit`` is None: nobody has reaped it.
+
+    Without a terminal (``master``) it ends with the server that started it, and what it started ends with it.
+    """
 
     token: str
     pid: int
-    master: int
-    memory: int | None
-    record: str
+    master: int | None
+    memory: int | None = None
+    record: str = ""
     exit: Ended | None = None
+    left: set[Process] = field(default_factory=set)
+    """What is left of a program without a terminal that has ended."""
 
     def close(self) -> None:
         """Close its descriptors."""
-        os.close(self.master)
+        if self.master is not None:
+            os.close(self.master)
         if self.memory is not None:
             os.close(self.memory)
 
@@ -68,7 +76,7 @@ def start(order: Order, soft_limit: int) -> tuple[int, int]:
         # program it was asked for leaves some errors of the child uncaught.
         pty = _Pty.spawn(
             [sys.executable],
-            preexec_fn=lambda: _become(order, soft_limit),
+            preexec_fn=lambda: _become(order, soft_limit, terminal=True),
             dimensions=(order.rows, order.cols),
         )
     except Exception as error:
@@ -84,16 +92,52 @@ def start(order: Order, soft_limit: int) -> tuple[int, int]:
     return pty.pid, master
 
 
-def _become(order: Order, soft_limit: int) -> None:
+def start_piped(order: Order, soft_limit: int, fds: Sequence[int]) -> int:
+    """Start a program with these three descriptors as stdin, stdout and stderr, in a session of its own.
+
+    Returns its process id. The descriptors stay the caller's. Raises `KeeperError` (``launch_failed``).
+    """
+    problem_out, problem_in = os.pipe2(os.O_CLOEXEC)
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(problem_out)
+        os.close(problem_in)
+        raise KeeperError("launch_failed", f"no process can be started: {error.strerror}") from None
+    if pid == 0:
+        _become_piped(order, soft_limit, fds, problem_in)
+    os.close(problem_in)
+    with os.fdopen(problem_out, "rb") as problem:
+        text = problem.read()  # until the program has taken the child's place, or the child has given up
+    if text:
+        os.waitpid(pid, 0)
+        raise KeeperError("launch_failed", text.decode("utf-8", "replace"))
+    return pid
+
+
+def _become_piped(order: Order, soft_limit: int, fds: Sequence[int], problem: int) -> NoReturn:
+    try:
+        os.setsid()
+        for number, fd in enumerate(fds):
+            os.dup2(fd, number)
+        _become(order, soft_limit, terminal=False)
+    except BaseException as error:
+        os.write(problem, (str(error) or type(error).__name__).encode("utf-8", "replace"))
+    finally:
+        os._exit(127)
+
+
+def _become(order: Order, soft_limit: int, *, terminal: bool) -> None:
     """Runs in the child and returns only by an exception, whose text travels to the parent."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft_limit, hard))
-    modes = termios.tcgetattr(0)
-    modes[0] |= _IUTF8
-    termios.tcsetattr(0, termios.TCSANOW, modes)
+    if terminal:
+        modes = termios.tcgetattr(0)
+        modes[0] |= _IUTF8
+        termios.tcsetattr(0, termios.TCSANOW, modes)
     try:
         os.chdir(order.cwd)
     except OSError as error:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from webterm.keeper.household import Household
@@ -74,21 +75,32 @@ class Requests:
 
     def _spawn(self, link: Link, packet: Packet) -> None:
         message = packet.message
-        token = text(message, "token")
-        if not _TOKEN.fullmatch(token):
-            raise KeeperError("malformed", "token must be 8 to 64 of A-Z a-z 0-9 _ -")
+        token = _token(message)
         if message.get("descriptors_lost"):
             raise KeeperError("descriptors_lost", "the keeper has too many open files")
         memory = packet.fds[0] if packet.fds else None
-        program = self._household.start(token, _order(message), memory, _record(message))
+        order = _order(message, terminal=True)
+        program, master = self._household.start(token, order, memory, _record(message))
         del packet.fds[:1]
-        self._reply(link, packet, {"token": token, "pid": program.pid}, program.master)
+        self._reply(link, packet, {"token": token, "pid": program.pid}, master)
+
+    def _run(self, link: Link, packet: Packet) -> None:
+        token = _token(packet.message)
+        if packet.message.get("descriptors_lost"):
+            raise KeeperError("descriptors_lost", "the keeper has too many open files")
+        if len(packet.fds) != 3:
+            raise KeeperError("malformed", "stdin, stdout and stderr have to come along")
+        program = self._household.start_piped(token, _order(packet.message), packet.fds)
+        self._reply(link, packet, {"token": token, "pid": program.pid})
 
     def _list(self, link: Link, packet: Packet) -> None:
-        self._reply(link, packet, {"tokens": [program.token for program in self._household]})
+        kept = [program.token for program in self._household if program.master is not None]
+        self._reply(link, packet, {"tokens": kept})
 
     def _take(self, link: Link, packet: Packet) -> None:
         program = self._program(packet)
+        if program.master is None:
+            raise KeeperError("no_such_program", "it has no terminal")
         fds = [program.master] if program.memory is None else [program.master, program.memory]
         fields: Message = {"pid": program.pid, "record": program.record, "memory": program.memory is not None}
         self._reply(link, packet, {**fields, "exit": _shown(program.exit)}, *fds)
@@ -103,7 +115,7 @@ class Requests:
         if name not in SIGNALS or packet.message.get("to") != "foreground":
             raise KeeperError("malformed", f"name must be one of {', '.join(SIGNALS)}, to must be foreground")
         if program.exit is None:
-            _signal_foreground(program, signal.Signals[f"SIG{name}"])
+            _signal(program, signal.Signals[f"SIG{name}"])
         self._reply(link, packet, {})
 
     def _hangup(self, link: Link, packet: Packet) -> None:
@@ -140,6 +152,7 @@ class Requests:
     _handlers: ClassVar[dict[str, Callable[[Requests, Link, Packet], None]]] = {
         "hello": _hello,
         "spawn": _spawn,
+        "run": _run,
         "list": _list,
         "take": _take,
         "keep": _keep,
@@ -150,17 +163,21 @@ class Requests:
     }
 
 
-def _order(message: Message) -> Order:
+def _token(message: Message) -> str:
+    token = text(message, "token")
+    if not _TOKEN.fullmatch(token):
+        raise KeeperError("malformed", "token must be 8 to 64 of A-Z a-z 0-9 _ -")
+    return token
+
+
+def _order(message: Message, *, terminal: bool = False) -> Order:
     argv = texts(message, "argv")
     if not argv:
         raise KeeperError("malformed", "argv must not be empty")
-    return Order(
-        argv=argv,
-        env=mapping(message, "env"),
-        cwd=text(message, "cwd"),
-        cols=number(message, "cols", 1, 500),
-        rows=number(message, "rows", 1, 300),
-    )
+    order = Order(argv=argv, env=mapping(message, "env"), cwd=text(message, "cwd"))
+    if terminal:
+        return replace(order, cols=number(message, "cols", 1, 500), rows=number(message, "rows", 1, 300))
+    return order
 
 
 def _record(message: Message) -> str:
@@ -174,10 +191,13 @@ def _shown(exit_: Ended | None) -> Message | None:
     return None if exit_ is None else {"status": exit_.status, "signal": exit_.signal}
 
 
-def _signal_foreground(program: Program, number: int) -> None:
-    """Signal the foreground process group, or the program where there is none any more."""
+def _signal(program: Program, number: int) -> None:
+    """Signal the terminal's foreground process group, or the program where there is none any more.
+
+    Without a terminal: the program's own group.
+    """
     try:
-        group = os.tcgetpgrp(program.master)
+        group = program.pid if program.master is None else os.tcgetpgrp(program.master)
         if group > 1:
             os.killpg(group, number)
             return
