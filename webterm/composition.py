@@ -48,7 +48,6 @@ from webterm.web.proxies import Proxies
 from webterm.web.routes import install
 from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
 from webterm.work.files import Files
-from webterm.work.places import Places
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -72,7 +71,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     drivers = _drivers(settings)
     hub = Hub(drivers, default_driver=LocalDriver.name, limits=_limits(settings), tell=trail.note)
     workspaces = Workspaces(store, settings, drivers=drivers, own_people=actor is None)
-    places = Places({LocalDriver.name}, default=LocalDriver.name, isolated=settings.local.isolation != "none")
+    runtimes = Runtimes(workspaces, hub, drivers, settings, shared={LocalDriver.name}, default=LocalDriver.name)
     site = Site(
         prefix=prefix,
         settings=settings,
@@ -82,7 +81,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
         headers=security_headers(server),
         limits=Limits(settings),
         metrics=Metrics(),
-        terminals=TerminalRules(hub, places.place),
+        terminals=TerminalRules(hub, runtimes.place),
         connections=Connections(),
         tickets=Tickets(),
         actor_of=actor,
@@ -93,7 +92,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     app.cleanup_ctx.append(partial(_keeping, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
-    app.cleanup_ctx.append(partial(_working, site, hub, drivers, workspaces))
+    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes))
     app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
 
@@ -122,12 +121,9 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
     return {local.name: local, EchoDriver.name: EchoDriver()}
 
 
-async def _working(
-    site: Site, hub: Hub, drivers: Mapping[str, Driver], workspaces: Workspaces, app: web.Application
-) -> AsyncIterator[None]:
+async def _working(site: Site, workspaces: Workspaces, runtimes: Runtimes, app: web.Application) -> AsyncIterator[None]:
     """Workspaces and their files, around everything that runs in them."""
     settings = site.settings
-    runtimes = Runtimes(workspaces, hub, drivers, settings, shared={LocalDriver.name}, default=LocalDriver.name)
     files = Files(workspaces)
     uploads = Uploads(files, settings.workspaces_dir)
     watches = Watches(files, most=settings.workspaces.watches)
