@@ -197,7 +197,7 @@ NAMES = some.sampled_from(["a", "b", "c", "..", ".", ""])
 TEXTS = some.lists(NAMES, min_size=1, max_size=6).map("/".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     directories=some.lists(some.lists(some.sampled_from("abc"), min_size=1, max_size=3), max_size=5),
     links=some.dictionaries(some.lists(some.sampled_from("abc"), min_size=1, max_size=3).map("/".join), TEXTS),

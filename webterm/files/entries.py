@@ -97,7 +97,7 @@ def entry_of(path: bytes, status: os.stat_result, target: os.stat_result | None 
         name=path.rpartition(b"/")[2],
         kind=kind,
         size=seen.st_size,
-        modified=seen.st_mtime_ns / 1e9,
+        modified=seen.st_mtime,
         tag=tag_of(seen),
         executable=stat.S_ISREG(seen.st_mode) and bool(seen.st_mode & 0o111),
         target_kind=target_kind,
