@@ -16,7 +16,7 @@ export class Refusal extends Error {
   }
 }
 
-export type Query = Record<string, string | number | null | undefined>;
+export type Query = Record<string, string | number | boolean | null | undefined>;
 
 /** `METHOD /path` of one route. */
 export type Route = keyof Routes;
@@ -35,9 +35,13 @@ interface Call<R extends Route> {
 export function address(path: string, query: Query = {}): URL {
   const url = new URL(`.${path}`, new URL(".", document.baseURI));
   for (const [name, value] of Object.entries(query)) {
-    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, String(value));
+    if (value !== null && value !== undefined && value !== "") url.searchParams.set(name, spelling(value));
   }
   return url;
+}
+
+function spelling(value: string | number | boolean): string {
+  return typeof value === "boolean" ? String(Number(value)) : String(value);
 }
 
 export class Api {
@@ -52,6 +56,66 @@ export class Api {
     if (response.status === 401 && !call.open && (await nobodyHere())) this.signedOut();
     throw await refusal(response);
   }
+
+  /** Bytes there and back, where the answer is no JSON. Throws `Refusal`. */
+  async raw(method: "GET" | "PUT", path: string, { query, headers, body, signal }: RawCall = {}): Promise<Response> {
+    const response = await reach(address(path, query), { method, headers, body, signal });
+    if (response.ok) return response;
+    if (response.status === 401 && (await nobodyHere())) this.signedOut();
+    throw await refusal(response);
+  }
+
+  /**
+   * Send much, and say how much of it is under way (`fetch` does not tell). The answer is JSON; throws `Refusal`, and
+   * what `signal` was aborted with.
+   */
+  async deliver<T>(method: "POST" | "PUT", path: string, body: Blob | FormData, call: Delivery): Promise<T> {
+    const request = new XMLHttpRequest();
+    request.open(method, address(path, call.query));
+    if (body instanceof Blob) request.setRequestHeader("Content-Type", "application/octet-stream");
+    for (const [name, value] of Object.entries(call.headers ?? {})) request.setRequestHeader(name, value);
+    const abort = (): void => request.abort();
+    call.signal.addEventListener("abort", abort);
+    try {
+      await new Promise<void>((over) => {
+        request.upload.onprogress = (event) => call.sent(event.loaded);
+        request.onloadend = () => over();
+        if (call.signal.aborted) over();
+        else request.send(body);
+      });
+    } finally {
+      call.signal.removeEventListener("abort", abort);
+    }
+    call.signal.throwIfAborted();
+    return this.delivered<T>(request);
+  }
+
+  private async delivered<T>(request: XMLHttpRequest): Promise<T> {
+    if (request.status === 0) throw unreachable();
+    if (request.status >= 200 && request.status < 300) return JSON.parse(request.responseText) as T;
+    if (request.status === 401 && (await nobodyHere())) this.signedOut();
+    const headers = new Headers();
+    for (const name of ["Content-Type", "Retry-After"]) {
+      const value = request.getResponseHeader(name);
+      if (value !== null) headers.set(name, value);
+    }
+    throw await refusal(new Response(request.responseText, { status: request.status, headers }));
+  }
+}
+
+interface RawCall {
+  query?: Query;
+  headers?: Record<string, string>;
+  body?: BodyInit;
+  signal?: AbortSignal;
+}
+
+interface Delivery {
+  query?: Query;
+  headers?: Record<string, string>;
+  signal: AbortSignal;
+  /** Called with the number of bytes that are under way. */
+  sent: (bytes: number) => void;
 }
 
 async function nobodyHere(): Promise<boolean> {
@@ -64,16 +128,26 @@ async function send<R extends Route>(route: R, { names, query, body }: Call<R>):
   const path = template.replace(/\{(\w+)\}/g, (_, name: string) =>
     encodeURIComponent((names as Record<string, string> | undefined)?.[name] ?? ""),
   );
-  const init: RequestInit = { method, cache: "no-store", credentials: "same-origin" };
+  const init: RequestInit = { method };
   if (body) {
     init.body = JSON.stringify(body);
     init.headers = { "Content-Type": "application/json" };
   }
+  return reach(address(path, query), init);
+}
+
+async function reach(url: URL, init: RequestInit): Promise<Response> {
   try {
-    return await fetch(address(path, query), init);
-  } catch {
-    throw new Refusal(0, "unreachable", "The server cannot be reached.");
+    return await fetch(url, { cache: "no-store", credentials: "same-origin", ...init });
+  } catch (error) {
+    init.signal?.throwIfAborted();
+    throw error instanceof TypeError ? unreachable() : error;
   }
+}
+
+/** No answer came. */
+export function unreachable(): Refusal {
+  return new Refusal(0, "unreachable", "The server cannot be reached.");
 }
 
 /** What a refusing response says; anything that is no problem+json (a proxy's page, say) becomes a plain sentence. */

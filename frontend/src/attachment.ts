@@ -20,6 +20,12 @@ export interface Size {
   rows: number;
 }
 
+/** Where a program is to run. */
+export interface Whereabouts {
+  workspace?: string | null;
+  cwd?: string | null;
+}
+
 export class Attachment {
   phase: Phase = "detached";
   channel: number | null = null;
@@ -41,9 +47,9 @@ export class Attachment {
     this.feed = new Feed(emulator);
   }
 
-  open(channel: number, size: Size): void {
+  open(channel: number, size: Size, where: Whereabouts = {}): void {
     this.take(channel, "opening");
-    this.send({ type: "open", channel, ...size });
+    this.send({ type: "open", channel, ...size, ...where });
   }
 
   attach(channel: number, size?: Size | null): void {

@@ -11,11 +11,17 @@ import { XtermPane, type Look } from "./pane";
 import { inspectPaste, type Paste } from "./paste";
 import { Panels } from "./panels";
 import { Preferences } from "./preferences";
+import { isDirectory } from "./files/calls";
+import { nameOf, pathOf, type Place } from "./files/places";
+import { cleanTitle } from "./titles";
 import { Rest, type Me } from "./rest";
 import type { User } from "./protocol.gen";
 import type { Keys, Tab } from "./tab";
+import type { OpenFile } from "./files/open_file";
 import { Terminals } from "./terminals";
 import { DARK, LIGHT } from "./themes";
+import type { FileDialog } from "./files/dialogs";
+import { Workplace } from "./workplace";
 
 const REMEMBERED = "webterm.terminal";
 const HINT_MS = 5_000;
@@ -26,7 +32,8 @@ export type Dialog =
   | { kind: "paste"; tab: Tab; paste: Paste }
   | { kind: "close"; tab: Tab }
   | { kind: "help" }
-  | { kind: "link"; text: string; invited: boolean };
+  | { kind: "link"; text: string; invited: boolean }
+  | FileDialog;
 
 export class Page {
   readonly state = signal<State>({ kind: "idle" });
@@ -44,7 +51,9 @@ export class Page {
   readonly modifiers = new Modifiers();
   readonly terminals: Terminals;
   readonly connection: Connection;
-  readonly rest = new Rest(new Api(() => this.connection.stop({ kind: "signed_out", reason: null })));
+  private readonly api = new Api(() => this.connection.stop({ kind: "signed_out", reason: null }));
+  readonly rest = new Rest(this.api);
+  readonly work: Workplace;
   private readonly systemDark = signal(matchMedia("(prefers-color-scheme: dark)").matches);
   readonly dark = computed(() => {
     const choice = this.preferences.theme.value;
@@ -52,12 +61,26 @@ export class Page {
   });
   /** Whether people sign in at a host application, and hence out there, too. */
   readonly hosted = signal(false);
+  /** The tabs, from left to right. */
+  readonly strip = computed<readonly (Tab | OpenFile)[]>(() => [
+    ...this.terminals.shown.value,
+    ...this.work.desk.shown.value,
+  ]);
+  /** What of them is shown. */
+  readonly front = computed<Tab | OpenFile | null>(() => this.work.desk.front.value ?? this.terminals.active.value);
   /** Whether a panel lies over the terminals. */
-  readonly covered = computed(() => this.me.value !== null && this.panels.open.value !== null);
+  readonly covered = computed(() => this.panels.shown(this.me.value) !== null);
   private stage: HTMLElement | null = null;
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
+    this.work = new Workplace({
+      api: this.api,
+      rest: this.rest,
+      send: (message) => this.connection.send(message),
+      say: (text) => this.say(text),
+      enter: (workspace) => this.enter(workspace),
+    });
     this.terminals = new Terminals({
       wire: {
         connected: () => this.connection.state.kind === "open",
@@ -68,6 +91,7 @@ export class Page {
       makePane: (keys) => this.makePane(keys),
       hint: (text) => this.say(text),
       remembered: sessionStorage.getItem(REMEMBERED),
+      workspace: this.work.workspaces.chosen,
     });
     this.connection = new Connection(
       { open: () => new WebSocket(socketAddress(), SUBPROTOCOL), admitted: () => this.admitted() },
@@ -76,8 +100,9 @@ export class Page {
         ready: (message) => {
           this.meet(message.user);
           this.terminals.ready();
+          this.work.ready();
         },
-        message: (message) => this.terminals.message(message),
+        message: (message) => this.work.message(message) || this.terminals.message(message),
         output: (frame) => this.terminals.output(frame),
         latency: (ms) => (this.latency.value = ms),
       },
@@ -101,6 +126,9 @@ export class Page {
     addEventListener("online", () => this.connection.wake());
     addEventListener("pageshow", (event) => event.persisted && this.connection.wake());
     document.addEventListener("visibilitychange", () => !document.hidden && this.connection.wake());
+    this.work.open.value = this.preferences.files.value && !isNarrow();
+    effect(() => void (isNarrow() || (this.preferences.files.value = this.work.open.value)));
+    this.work.start();
     exposeHandle(this.terminals);
     this.connection.connect();
   }
@@ -116,15 +144,78 @@ export class Page {
     this.hintTimer = setTimeout(() => (this.hint.value = null), HINT_MS);
   }
 
-  select(tab: Tab): void {
-    this.terminals.select(tab);
-    tab.pane.focus();
+  /** Where keys go when nothing else has them: the file in front, or the terminal. */
+  focus(): void {
+    const front = this.work.desk.front.value;
+    if (front) front.focus();
+    else this.pane?.focus();
   }
 
-  /** A new terminal, ready to type in. */
-  open(): void {
-    this.terminals.open();
-    this.pane?.focus();
+  /** Take a terminal, or an open file, to the front. */
+  select(item: Tab | OpenFile): void {
+    if ("pane" in item) {
+      this.work.desk.show(null);
+      this.terminals.select(item);
+    } else this.work.desk.show(item);
+    this.focus();
+  }
+
+  /** The tab `step` places further, going round: terminals first, then files. */
+  step(step: number): void {
+    const items = this.strip.value;
+    const at = items.findIndex((item) => item === this.front.value);
+    const item = items[(Math.max(0, at) + step + items.length) % items.length];
+    if (item) this.select(item);
+  }
+
+  /** Show another workspace: its terminals, its files. */
+  enter(workspace: string | null): void {
+    this.terminals.enter(workspace);
+    this.finding.value = false;
+  }
+
+  /** Show the files beside the terminals, or hide them. */
+  toggleFiles(): void {
+    const { open } = this.work;
+    open.value = !open.value;
+    if (!open.value) this.focus();
+  }
+
+  /** A new terminal, ready to type in; `cwd` is a directory of the workspace. */
+  open(cwd?: string): void {
+    this.work.desk.show(null);
+    this.terminals.open(cwd);
+    this.focus();
+  }
+
+  /** Open a file for editing; where the files lie over everything, they make room. */
+  openFile(place: Place, line: number | null = null): void {
+    this.work.desk.open(place, line);
+    if (isNarrow()) this.work.open.value = false;
+    this.focus();
+  }
+
+  /** Open what a search has found: a file at its line, a directory in the tree. */
+  async openFound(place: Place, line: number | null): Promise<void> {
+    const { shelf } = this.work;
+    await shelf.value?.tree.reveal(place);
+    const entry = shelf.value?.tree.entry(place);
+    if (line !== null || !entry || !isDirectory(entry)) return this.openFile(place, line);
+    if (shelf.value) shelf.value.searching.value = false;
+    await shelf.value?.tree.open(place);
+  }
+
+  /** A new terminal in a directory of the workspace. */
+  openHere(directory: Place): void {
+    if (isNarrow()) this.work.open.value = false;
+    this.open(pathOf(directory) || undefined);
+  }
+
+  /** Close a file; changes that are not saved are asked about first. */
+  closeFile(file: OpenFile): void {
+    if (file.dirty.value) this.dialog.value = { kind: "close_file", file };
+    else this.work.desk.close(file);
+    if (!this.dialog.value) this.focus();
   }
 
   /** Close a tab; a running program is asked about first. */
@@ -164,12 +255,12 @@ export class Page {
 
   closeDialog(): void {
     this.dialog.value = null;
-    this.pane?.focus();
+    this.focus();
   }
 
   closePanel(): void {
     this.panels.close();
-    this.pane?.focus();
+    this.focus();
   }
 
   /** Ask who is signed in here, and what the account may do. */
@@ -214,6 +305,7 @@ export class Page {
   /** Nothing of the person who was here may be seen by the next. */
   private putAway(): void {
     this.terminals.forget();
+    this.work.forget();
     batch(() => {
       this.user.value = this.me.value = this.dialog.value = this.hint.value = this.link.value = null;
       this.finding.value = false;
@@ -231,6 +323,7 @@ export class Page {
 
   private entered(state: State): void {
     this.state.value = state;
+    this.work.entered(state);
     if (state.kind === "open") return;
     this.latency.value = null;
     this.terminals.lost();
@@ -257,18 +350,24 @@ export class Page {
 
   /** Whatever had the focus may have gone with a tab; on a phone a focus would bring up the keyboard. */
   private focusNewest(): void {
-    const pane = this.terminals.active.value?.pane;
+    void this.front.value;
     const idle = document.activeElement === document.body || document.activeElement === null;
-    if (idle && !matchMedia("(pointer: coarse)").matches) pane?.focus();
+    if (idle && !matchMedia("(pointer: coarse)").matches) this.focus();
   }
 
   private remember(): void {
     const tab = this.terminals.active.value;
     const named = tab && tab.phase.value === "attached" ? tab.attachment.terminal : null;
     if (named) sessionStorage.setItem(REMEMBERED, named);
-    const title = tab?.title.value;
+    const file = this.work.desk.front.value;
+    const title = file ? `${file.dirty.value ? "• " : ""}${cleanTitle(nameOf(file.place.value))}` : tab?.title.value;
     document.title = title ? `${title} – webterm` : "webterm";
   }
+}
+
+/** Whether there is no room for the files beside the terminals, so that they lie over them. */
+export function isNarrow(): boolean {
+  return matchMedia("(max-width: 700px)").matches;
 }
 
 /** `{prefix}/ws`, whatever the prefix: the page is served at `{prefix}/`. */

@@ -10,6 +10,8 @@ export const LARGEST_FONT = 32;
 export class Preferences {
   readonly theme = stored<ThemeChoice>("theme", "system", (text) => (text === "light" || text === "dark" ? text : null));
   readonly fontSize = stored<number>("font-size", 14, (text) => bounded(Number(text)));
+  /** Whether the files are shown beside the terminals. */
+  readonly files = stored<boolean>("files", false, (text) => text === "true");
   readonly screenReader = stored<boolean>("screen-reader", false, (text) => text === "true");
 
   zoom(step: number): void {

@@ -17,10 +17,16 @@ import type {
   Options,
   PersonalToken,
   Registration,
+  MemberInfo as Member,
+  NewWorkspace,
+  TemplateInfo as Template,
   TierNumbers,
+  WorkspaceChanges,
+  WorkspaceInfo as Workspace,
+  WorkspaceStatus,
 } from "./api.gen";
 
-export type { Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
+export type { Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
 export type Role = Account["role"];
 /** What a personal access token can be good for. */
 export type TokenScope = NewToken["scopes"][number];
@@ -141,6 +147,64 @@ export class Rest {
 
   revokeInvitation(invitation: string): Promise<null> {
     return this.api.ask("DELETE /api/v1/invitations/{invitation}", { names: { invitation } });
+  }
+
+  // Workspaces.
+
+  workspaces(after: number | null, trash = false): Promise<Slice<Workspace>> {
+    return this.api.ask("GET /api/v1/workspaces", { query: { after, limit: 100, trash: trash || null } });
+  }
+
+  workspace(workspace: string): Promise<Workspace> {
+    return this.api.ask("GET /api/v1/workspaces/{workspace}", { names: { workspace } });
+  }
+
+  createWorkspace(body: NewWorkspace): Promise<Workspace> {
+    return this.api.ask("POST /api/v1/workspaces", { body });
+  }
+
+  changeWorkspace(workspace: string, body: WorkspaceChanges): Promise<Workspace> {
+    return this.api.ask("PATCH /api/v1/workspaces/{workspace}", { names: { workspace }, body });
+  }
+
+  /** Into the trash; with `purge` for good, at once. */
+  deleteWorkspace(workspace: string, purge = false): Promise<null> {
+    const query = { purge: purge || null };
+    return this.api.ask("DELETE /api/v1/workspaces/{workspace}", { names: { workspace }, query });
+  }
+
+  restoreWorkspace(workspace: string): Promise<Workspace> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/restore", { names: { workspace } });
+  }
+
+  /** Put a first file into a workspace that has none. */
+  ensureDefault(workspace: string): Promise<unknown> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/ensure-default", { names: { workspace } });
+  }
+
+  startWorkspace(workspace: string): Promise<WorkspaceStatus> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/start", { names: { workspace } });
+  }
+
+  stopWorkspace(workspace: string): Promise<WorkspaceStatus> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/stop", { names: { workspace } });
+  }
+
+  workspaceStatus(workspace: string): Promise<WorkspaceStatus> {
+    return this.api.ask("GET /api/v1/workspaces/{workspace}/status", { names: { workspace } });
+  }
+
+  setMember(workspace: string, member: string, role: Member["role"]): Promise<Member> {
+    const names = { workspace, member };
+    return this.api.ask("PUT /api/v1/workspaces/{workspace}/members/{member}", { names, body: { role } });
+  }
+
+  removeMember(workspace: string, member: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/workspaces/{workspace}/members/{member}", { names: { workspace, member } });
+  }
+
+  templates(): Promise<Template[]> {
+    return this.api.ask("GET /api/v1/templates");
   }
 
   audit(before: number | null, action: string, user: string): Promise<Slice<Entry>> {

@@ -4,14 +4,16 @@ import type { Page } from "./page";
 
 export const SHORTCUTS: [keys: string, meaning: string][] = [
   ["Ctrl+Shift+Enter", "New terminal"],
-  ["Ctrl+Shift+PageUp / PageDown", "Previous / next terminal"],
-  ["Ctrl+Shift+1 … 9", "Terminal 1 … 9"],
+  ["Ctrl+Shift+PageUp / PageDown", "Previous / next tab"],
+  ["Ctrl+Shift+1 … 9", "Tab 1 … 9"],
+  ["Ctrl+Shift+E", "The files, and back"],
   ["Ctrl+Shift+C / ⌘C", "Copy the selection"],
   ["Ctrl+Shift+V / ⌘V", "Paste"],
   ["Ctrl+Shift+F", "Find in the scrollback"],
   ["Ctrl+Shift+Plus / Minus / 0", "Larger / smaller / usual text"],
   ["Shift+PageUp / PageDown", "Scroll"],
-  ["Double-click a tab", "Rename it"],
+  ["Ctrl+S / ⌘S", "Save, in the editor"],
+  ["Double-click a tab", "Rename its terminal"],
 ];
 
 const ACTIONS: Record<string, (page: Page) => void> = {
@@ -19,7 +21,8 @@ const ACTIONS: Record<string, (page: Page) => void> = {
   PageUp: (page) => move(page, -1),
   PageDown: (page) => move(page, 1),
   KeyC: (page) => page.copy(),
-  KeyF: (page) => (page.finding.value = true),
+  KeyE: (page) => page.toggleFiles(),
+  KeyF: (page) => find(page),
   Equal: (page) => page.preferences.zoom(1),
   NumpadAdd: (page) => page.preferences.zoom(1),
   Minus: (page) => page.preferences.zoom(-1),
@@ -50,12 +53,16 @@ function digit(code: string): ((page: Page) => void) | undefined {
   const number = /^Digit([1-9])$/.exec(code)?.[1];
   if (!number) return undefined;
   return (page) => {
-    const tab = page.terminals.tabs.value[Number(number) - 1];
-    if (tab) page.select(tab);
+    const item = page.strip.value[Number(number) - 1];
+    if (item) page.select(item);
   };
 }
 
 function move(page: Page, step: number): void {
-  page.terminals.step(step);
-  page.pane?.focus();
+  page.step(step);
+}
+
+/** An editor has a search of its own. */
+function find(page: Page): void {
+  if (!page.work.desk.front.value) page.finding.value = true;
 }

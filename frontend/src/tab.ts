@@ -1,7 +1,7 @@
 /** One terminal as the page shows it. */
 
 import { signal } from "@preact/signals";
-import { Attachment, type Phase, type Size } from "./attachment";
+import { Attachment, type Phase, type Size, type Whereabouts } from "./attachment";
 import type { Emulator } from "./feed";
 import type { OutputFrame } from "./frames";
 import { InputQueue } from "./input";
@@ -56,6 +56,8 @@ let keys = 0;
 export class Tab {
   readonly key = ++keys;
   readonly title = signal("");
+  /** The workspace that its program runs in. */
+  readonly workspace = signal<string | null>(null);
   readonly phase = signal<Phase>("detached");
   /** How the program ended, in words; null while it runs. */
   readonly ended = signal<string | null>(null);
@@ -95,13 +97,15 @@ export class Tab {
   describe(info: TerminalInfo): void {
     this.attachment.terminal = info.id;
     this.title.value = cleanTitle(info.title);
+    this.workspace.value = info.workspace ?? null;
     this.size.value = { cols: info.cols, rows: info.rows };
     if (info.state === "exited") this.ended.value = ending(info.status, info.signal);
   }
 
-  open(channel: number, size: Size): void {
+  open(channel: number, size: Size, where: Whereabouts): void {
     this.queue.pause();
-    this.attachment.open(channel, size);
+    this.workspace.value = where.workspace ?? null;
+    this.attachment.open(channel, size, where);
     this.phase.value = this.attachment.phase;
   }
 
@@ -115,6 +119,7 @@ export class Tab {
     this.attachment.attached(message);
     this.phase.value = this.attachment.phase;
     this.title.value = cleanTitle(message.title);
+    this.workspace.value = message.workspace ?? null;
     this.readOnly.value = message.role === "read";
     this.viewer = message.viewer;
     this.sized({ cols: message.cols, rows: message.rows });

@@ -1,6 +1,6 @@
 /** All terminals of this page, and which message is for which of them. */
 
-import { batch, signal } from "@preact/signals";
+import { batch, computed, signal, type Signal } from "@preact/signals";
 import type { Size } from "./attachment";
 import type { OutputFrame } from "./frames";
 import type { ErrorMessage, ServerMessage, TerminalInfo } from "./protocol.gen";
@@ -15,19 +15,28 @@ export interface Surroundings {
   hint: (text: string) => void;
   /** The id of the terminal that was shown before the page was loaded again. */
   remembered?: string | null;
+  /** The workspace whose terminals are shown; null is none. */
+  workspace?: Signal<string | null>;
 }
 
 export class Terminals {
   readonly tabs = signal<Tab[]>([]);
   readonly active = signal<Tab | null>(null);
+  readonly workspace: Signal<string | null>;
+  /** The tabs of the workspace that is shown. */
+  readonly shown = computed(() => this.tabs.value.filter((tab) => tab.workspace.value === this.workspace.value));
   /** Whether the server's list has come once: before that, "no terminals" means nothing. */
   readonly listed = signal(false);
   /** Why the last terminal could not be opened; null once another is asked for. */
   readonly refused = signal<string | null>(null);
   private readonly byChannel = new Map<number, Tab>();
   private lastChannel = 0;
+  /** The tab that was shown last, of each workspace. */
+  private readonly last = new Map<string | null, Tab>();
 
-  constructor(private readonly around: Surroundings) {}
+  constructor(private readonly around: Surroundings) {
+    this.workspace = around.workspace ?? signal<string | null>(null);
+  }
 
   /** A fresh socket: every tab takes its place again, the visible one first. */
   ready(): void {
@@ -50,6 +59,7 @@ export class Terminals {
   /** Let go of all tabs and of what they show; their programs run on. */
   forget(): void {
     this.byChannel.clear();
+    this.last.clear();
     const tabs = this.tabs.value;
     batch(() => {
       this.tabs.value = [];
@@ -74,12 +84,32 @@ export class Terminals {
     if (tab) batch(() => this.tell(tab, message));
   }
 
-  open(): void {
+  /** A new terminal in the workspace that is shown; `cwd` is a directory in it. */
+  open(cwd?: string): void {
     if (!this.around.wire.connected()) return this.around.hint("Not connected");
     this.refused.value = null;
+    const workspace = this.workspace.value;
     const tab = this.add();
+    tab.workspace.value = workspace;
     this.select(tab);
-    tab.open(this.number(tab), tab.pane.propose() ?? FALLBACK);
+    const where = { ...(workspace === null ? {} : { workspace }), ...(cwd ? { cwd } : {}) };
+    tab.open(this.number(tab), tab.pane.propose() ?? FALLBACK, where);
+  }
+
+  /** Show the terminals of another workspace. */
+  enter(workspace: string | null): void {
+    if (workspace === this.workspace.value) return;
+    const before = this.active.value;
+    batch(() => {
+      this.workspace.value = workspace;
+      this.refused.value = null;
+      this.active.value = null;
+    });
+    before?.pane.hide();
+    const shown = this.shown.value;
+    const last = this.last.get(workspace);
+    const tab = last && shown.includes(last) ? last : shown.at(-1);
+    if (tab) this.select(tab);
   }
 
   /** End the program (if it runs) and forget the terminal. */
@@ -98,6 +128,7 @@ export class Terminals {
 
   select(tab: Tab): void {
     const before = this.active.value;
+    this.last.set(tab.workspace.value, tab);
     batch(() => {
       this.active.value = tab;
       tab.activity.value = false;
@@ -109,7 +140,7 @@ export class Terminals {
 
   /** Select the tab `step` places further, going round. */
   step(step: number): void {
-    const tabs = this.tabs.value;
+    const tabs = this.shown.value;
     const at = this.active.value ? tabs.indexOf(this.active.value) : 0;
     const tab = tabs[(at + step + tabs.length) % tabs.length];
     if (tab) this.select(tab);
@@ -135,7 +166,7 @@ export class Terminals {
     switch (message.type) {
       case "attached":
         tab.attached(message);
-        if (tab === this.active.value) this.fit();
+        if (tab === this.active.value) this.follow(tab);
         break;
       case "output":
         this.output({ ...message, data: new TextEncoder().encode(message.data) });
@@ -167,6 +198,13 @@ export class Terminals {
         this.detached(tab, message.reason);
         break;
     }
+  }
+
+  /** The server may have put a new terminal into a workspace that nobody had named. */
+  private follow(tab: Tab): void {
+    this.workspace.value = tab.workspace.value;
+    this.last.set(tab.workspace.value, tab);
+    this.fit();
   }
 
   private detached(tab: Tab, reason: string): void {
@@ -206,9 +244,15 @@ export class Terminals {
   private choose(first: boolean): void {
     if (this.active.value) return;
     const tabs = this.tabs.value;
-    const remembered = first ? tabs.find((tab) => tab.attachment.terminal === this.around.remembered) : undefined;
-    const tab = remembered ?? tabs.at(-1);
-    if (tab) this.select(tab);
+    // Whoever has not chosen a workspace sees the one that they work in.
+    const free = first && this.workspace.value === null;
+    const remembered = (free ? tabs : first ? this.shown.value : []).find(
+      (tab) => tab.attachment.terminal === this.around.remembered,
+    );
+    const tab = remembered ?? this.shown.value.at(-1) ?? (free ? tabs.at(-1) : undefined);
+    if (!tab) return;
+    this.workspace.value = tab.workspace.value;
+    this.select(tab);
   }
 
   private add(): Tab {
@@ -230,18 +274,17 @@ export class Terminals {
   }
 
   private drop(tab: Tab): void {
-    const tabs = this.tabs.value;
-    const at = tabs.indexOf(tab);
-    if (at < 0) return;
+    const at = this.shown.value.indexOf(tab);
+    if (!this.tabs.value.includes(tab)) return;
     if (tab.attachment.channel !== null) this.byChannel.delete(tab.attachment.channel);
-    const rest = tabs.filter((other) => other !== tab);
     tab.attachment.gone();
     batch(() => {
-      this.tabs.value = rest;
+      this.tabs.value = this.tabs.value.filter((other) => other !== tab);
       if (this.active.value === tab) this.active.value = null;
     });
     tab.pane.dispose();
-    const next = rest[Math.min(at, rest.length - 1)];
+    const rest = this.shown.value;
+    const next = rest[Math.min(Math.max(0, at), rest.length - 1)];
     if (this.active.value === null && next) this.select(next);
   }
 }

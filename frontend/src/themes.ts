@@ -2,7 +2,7 @@
 
 import type { ITheme } from "@xterm/xterm";
 
-export const DARK: ITheme = {
+export const DARK = {
   background: "#14171c",
   foreground: "#d6dae1",
   cursor: "#8fd6b4",
@@ -28,9 +28,9 @@ export const DARK: ITheme = {
   brightMagenta: "#d6b1ef",
   brightCyan: "#8fdade",
   brightWhite: "#f1f3f6",
-};
+} satisfies ITheme;
 
-export const LIGHT: ITheme = {
+export const LIGHT = {
   background: "#fcfcfb",
   foreground: "#2a2f37",
   cursor: "#1b7f5c",
@@ -56,4 +56,4 @@ export const LIGHT: ITheme = {
   brightMagenta: "#9f55c4",
   brightCyan: "#16878f",
   brightWhite: "#b6bcc5",
-};
+} satisfies ITheme;

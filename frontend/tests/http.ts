@@ -7,6 +7,7 @@ export interface Call {
   method: string;
   url: string;
   type: string | undefined;
+  /** What JSON says; bytes where it is none. */
   body: unknown;
 }
 
@@ -36,15 +37,17 @@ export class HttpServer {
   }
 
   private async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let text = "";
-    for await (const chunk of request) text += String(chunk);
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk as Buffer);
+    const bytes = Buffer.concat(chunks);
+    const json = request.headers["content-type"] === "application/json";
     // The page of a test has an origin of its own; ours and the server's are one.
     response.setHeader("Access-Control-Allow-Origin", "*");
     const call = {
       method: request.method ?? "",
       url: request.url ?? "",
       type: request.headers["content-type"],
-      body: text === "" ? undefined : (JSON.parse(text) as unknown),
+      body: bytes.length === 0 ? undefined : json ? (JSON.parse(bytes.toString()) as unknown) : bytes,
     };
     this.calls.push(call);
     this.answer(call, response);

@@ -1,9 +1,12 @@
 import "@xterm/xterm/css/xterm.css";
 import "../accounts.css";
+import "../files.css";
 import { useEffect, useRef } from "preact/hooks";
 import { sentence } from "../api";
 import type { Page } from "../page";
+import { DeskView } from "./desk";
 import { Dialogs } from "./dialogs";
+import { FilesPanel, FilesToggle } from "./files";
 import { FindBar } from "./find";
 import { KeyBar } from "./keybar";
 import { Menu } from "./menu";
@@ -21,19 +24,26 @@ export function App({ page }: { page: Page }) {
   }, [page]);
   const state = page.state.value;
   const signedOut = state.kind === "signed_out";
+  const edited = page.work.desk.front.value !== null;
   return (
     <>
       <div class="shell" inert={signedOut}>
         <header class="bar">
+          <FilesToggle page={page} />
           <TabStrip page={page} />
           <Menu page={page} />
         </header>
-        <main class="place">
-          <div class="stage" ref={stage} id="stage" role="tabpanel" aria-label="Terminal" />
-          <Empty page={page} />
-          {page.finding.value && <FindBar page={page} />}
-        </main>
-        <KeyBar page={page} />
+        <div class="middle">
+          {page.work.open.value && <FilesPanel page={page} />}
+          <main class="place">
+            {/* Behind a file, the terminal keeps its size, and gets no keys. */}
+            <div class="stage" ref={stage} id="stage" role="tabpanel" aria-label="Terminal" inert={edited} data-behind={edited} />
+            <Empty page={page} />
+            <DeskView page={page} />
+            {page.finding.value && !edited && <FindBar page={page} />}
+          </main>
+        </div>
+        {!edited && <KeyBar page={page} />}
         <StatusBar page={page} />
       </div>
       <Panels page={page} />
@@ -44,10 +54,11 @@ export function App({ page }: { page: Page }) {
 }
 
 function Empty({ page }: { page: Page }) {
-  if (!page.terminals.listed.value || page.terminals.tabs.value.length > 0) return null;
+  if (!page.terminals.listed.value || page.front.value !== null) return null;
+  const workspace = page.work.workspaces.current.value;
   return (
     <div class="empty">
-      <p>No terminals are open.</p>
+      <p>{workspace ? `No terminals are open in ${workspace.name}.` : "No terminals are open."}</p>
       {page.terminals.refused.value && <p class="refused">{sentence(page.terminals.refused.value)}</p>}
       <button class="primary" onClick={() => page.open()}>
         Open a terminal

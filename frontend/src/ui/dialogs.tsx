@@ -3,6 +3,7 @@ import type { Page } from "../page";
 import { visible, type Paste } from "../paste";
 import { SHORTCUTS } from "../shortcuts";
 import type { Tab } from "../tab";
+import { FileDialogs } from "./file_dialogs";
 import { Modal } from "./modal";
 
 export function Dialogs({ page }: { page: Page }) {
@@ -11,7 +12,8 @@ export function Dialogs({ page }: { page: Page }) {
   if (dialog.kind === "help") return <Help page={page} />;
   if (dialog.kind === "link") return <LinkAnswered page={page} text={dialog.text} invited={dialog.invited} />;
   if (dialog.kind === "close") return <ConfirmClose page={page} tab={dialog.tab} />;
-  return <ConfirmPaste page={page} tab={dialog.tab} paste={dialog.paste} />;
+  if (dialog.kind === "paste") return <ConfirmPaste page={page} tab={dialog.tab} paste={dialog.paste} />;
+  return <FileDialogs page={page} dialog={dialog} />;
 }
 
 function ConfirmPaste({ page, tab, paste }: { page: Page; tab: Tab; paste: Paste }) {

@@ -35,7 +35,7 @@ export function FindBar({ page }: { page: Page }) {
   const close = (): void => {
     page.pane?.search.clearDecorations();
     page.finding.value = false;
-    page.pane?.focus();
+    page.focus();
   };
 
   const key = (event: KeyboardEvent): void => {

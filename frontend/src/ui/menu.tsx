@@ -20,7 +20,7 @@ export function Menu({ page }: { page: Page }) {
     action();
   };
   return (
-    <details class="menu" ref={details} onKeyDown={(event) => event.key === "Escape" && act(() => page.pane?.focus())()}>
+    <details class="menu" ref={details} onKeyDown={(event) => event.key === "Escape" && act(() => page.focus())()}>
       <summary class="icon" aria-label="Menu" title="Menu">
         <svg viewBox="0 0 16 16" aria-hidden="true">
           <path d="M3 4.5h10M3 8h10M3 11.5h10" />
@@ -63,6 +63,7 @@ export function Menu({ page }: { page: Page }) {
           />
         </label>
         <hr />
+        <button onClick={act(() => page.panels.show("workspaces"))}>Workspaces…</button>
         <button onClick={act(() => page.copy())}>Copy</button>
         <button onClick={act(() => void page.pasteFromClipboard())}>Paste</button>
         <button onClick={act(() => (page.finding.value = true))}>Find…</button>

@@ -15,9 +15,13 @@ interface ModalProps {
   danger?: boolean;
   /** The dialog stays, and says why, when this is refused. */
   onAccept?: () => void | Promise<unknown>;
+  /** Other answers; one that gives back false leaves the dialog open. */
+  others?: readonly { label: string; act: () => unknown }[];
+  /** For what needs all the room there is. */
+  wide?: boolean;
 }
 
-export function Modal({ title, children, onClose, accept, danger = false, onAccept }: ModalProps) {
+export function Modal({ title, children, onClose, accept, danger = false, onAccept, others, wide }: ModalProps) {
   const element = useRef<HTMLDialogElement>(null);
   const yes = useRef<HTMLButtonElement>(null);
   const no = useRef<HTMLButtonElement>(null);
@@ -36,8 +40,12 @@ export function Modal({ title, children, onClose, accept, danger = false, onAcce
     event.preventDefault();
     if (await action.run(async () => onAccept?.())) leave();
   };
+  const answer = async (act: () => unknown): Promise<void> => {
+    let stays = false;
+    if ((await action.run(async () => (stays = (await act()) === false))) && !stays) leave();
+  };
   return (
-    <dialog ref={element} class="modal" aria-label={title} onCancel={leave}>
+    <dialog ref={element} class={wide ? "modal wide" : "modal"} aria-label={title} onCancel={leave}>
       <form onSubmit={(event) => void submit(event)}>
         <h2>{title}</h2>
         {children}
@@ -48,6 +56,11 @@ export function Modal({ title, children, onClose, accept, danger = false, onAcce
               Cancel
             </button>
           )}
+          {others?.map(({ label, act }) => (
+            <button key={label} type="button" disabled={action.busy} onClick={() => void answer(act)}>
+              {label}
+            </button>
+          ))}
           <button type="submit" class={danger ? "primary danger" : "primary"} ref={yes} disabled={action.busy}>
             {accept ?? "Close"}
           </button>

@@ -1,14 +1,22 @@
-/** A panel over the terminals, which go on underneath: the account, or the administration. */
+/** A panel over the terminals, which go on underneath: the account, the administration, or the workspaces. */
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Page } from "../page";
 import { Account } from "./account";
 import { Admin } from "./admin";
+import { Dashboard } from "./workspaces";
 
 export function Panels({ page }: { page: Page }) {
-  const open = page.panels.open.value;
   const me = page.me.value;
+  const open = page.panels.shown(me);
+  if (open?.kind === "workspaces") {
+    return (
+      <Panel key="workspaces" page={page} title="Workspaces">
+        <Dashboard page={page} workspace={open.workspace} />
+      </Panel>
+    );
+  }
   if (!open || !me) return null;
   if (open.kind === "account") {
     return (

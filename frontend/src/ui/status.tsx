@@ -1,10 +1,12 @@
 import { useEffect, useState } from "preact/hooks";
 import type { State } from "../connection";
+import type { OpenFile } from "../files/open_file";
 import type { Page } from "../page";
 import { same, type Tab } from "../tab";
 
 export function StatusBar({ page }: { page: Page }) {
-  const tab = page.terminals.active.value;
+  const file = page.work.desk.front.value;
+  const tab = file ? null : page.terminals.active.value;
   const message = page.link.value ?? page.hint.value;
   return (
     <footer class="status">
@@ -12,9 +14,26 @@ export function StatusBar({ page }: { page: Page }) {
       <span class="message" role="status">
         {message}
       </span>
+      {file && <Saving page={page} file={file} />}
       {tab && <Progress tab={tab} />}
       {tab && <Geometry page={page} tab={tab} />}
     </footer>
+  );
+}
+
+function Saving({ page, file }: { page: Page; file: OpenFile }) {
+  if (file.phase.value !== "text") return null;
+  const writable = page.work.workspaces.writable.value;
+  return (
+    <span class="geometry">
+      <span class="long">{file.lineEnding === "\n" ? "LF" : "CRLF"}</span>
+      {!writable && <span class="badge">read only</span>}
+      {writable && (
+        <button disabled={!file.dirty.value || file.saving.value} title="Save (Ctrl+S)" onClick={() => void page.work.save(file)}>
+          {file.dirty.value ? "Save" : "Saved"}
+        </button>
+      )}
+    </span>
   );
 }
 

@@ -1,35 +1,62 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { OpenFile } from "../files/open_file";
+import { nameOf, pathOf } from "../files/places";
 import type { Page } from "../page";
 import type { Tab } from "../tab";
+import { cleanTitle } from "../titles";
+import { Icon } from "./icons";
 
 export function TabStrip({ page }: { page: Page }) {
   return (
     <>
-      <div class="tabs" role="tablist" aria-label="Terminals" onKeyDown={(event) => arrows(page, event)}>
-        {page.terminals.tabs.value.map((tab) => (
-          <TabButton key={tab.key} page={page} tab={tab} />
-        ))}
+      <div class="tabs" role="tablist" aria-label="Terminals and files" onKeyDown={(event) => arrows(page, event)}>
+        {page.strip.value.map((item) =>
+          item instanceof OpenFile ? (
+            <FileTab key={item.key} page={page} file={item} />
+          ) : (
+            <TerminalTab key={item.key} page={page} tab={item} />
+          ),
+        )}
       </div>
       <button class="icon" aria-label="New terminal" title="New terminal (Ctrl+Shift+Enter)" onClick={() => page.open()}>
-        <svg viewBox="0 0 16 16" aria-hidden="true">
-          <path d="M8 3v10M3 8h10" />
-        </svg>
+        <Icon name="plus" />
       </button>
     </>
   );
 }
 
-function TabButton({ page, tab }: { page: Page; tab: Tab }) {
-  const [renaming, setRenaming] = useState(false);
+interface FrameProps {
+  name: string;
+  selected: boolean;
+  class?: string;
+  close: () => void;
+  children: ComponentChildren;
+}
+
+/** What all tabs have: a name, and a button that closes them. */
+function Frame({ name, selected, close, children, class: extra = "" }: FrameProps) {
   const element = useRef<HTMLDivElement>(null);
-  const selected = page.terminals.active.value === tab;
   useEffect(() => {
     if (selected) element.current?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [selected]);
+  return (
+    <div class={`tab${selected ? " selected" : ""}${extra}`} ref={element}>
+      {children}
+      <button class="close" aria-label={`Close ${name}`} title="Close" onClick={close}>
+        <Icon name="cross" />
+      </button>
+    </div>
+  );
+}
+
+function TerminalTab({ page, tab }: { page: Page; tab: Tab }) {
+  const [renaming, setRenaming] = useState(false);
+  const selected = page.front.value === tab;
   const title = tab.title.value || "terminal";
   const ended = tab.ended.value;
   return (
-    <div class={`tab${selected ? " selected" : ""}${ended ? " ended" : ""}`} ref={element}>
+    <Frame name={title} selected={selected} class={ended ? " ended" : ""} close={() => page.close(tab)}>
       {renaming ? (
         <Rename page={page} tab={tab} done={() => setRenaming(false)} />
       ) : (
@@ -42,7 +69,7 @@ function TabButton({ page, tab }: { page: Page; tab: Tab }) {
           title={ended ? `${title} (${ended})` : title}
           onClick={() => page.select(tab)}
           onDblClick={() => setRenaming(true)}
-          onKeyDown={(event) => tabKey(event, page, tab, () => setRenaming(true))}
+          onKeyDown={(event) => tabKey(event, () => page.close(tab), () => setRenaming(true))}
         >
           <span class={`dot${tab.activity.value ? " active" : ""}`} aria-hidden="true" />
           <span class="title">{title}</span>
@@ -50,12 +77,38 @@ function TabButton({ page, tab }: { page: Page; tab: Tab }) {
           {tab.activity.value && <span class="unseen">new output</span>}
         </button>
       )}
-      <button class="close" aria-label={`Close ${title}`} title="Close" onClick={() => page.close(tab)}>
-        <svg viewBox="0 0 16 16" aria-hidden="true">
-          <path d="M4.5 4.5l7 7M11.5 4.5l-7 7" />
-        </svg>
+    </Frame>
+  );
+}
+
+function FileTab({ page, file }: { page: Page; file: OpenFile }) {
+  const selected = page.front.value === file;
+  const place = file.place.value;
+  const name = cleanTitle(nameOf(place)) || "file";
+  const dirty = file.dirty.value;
+  const rename = (): void => {
+    const entry = file.entry.value;
+    if (entry && page.work.workspaces.writable.value) page.dialog.value = { kind: "rename", entry: { ...entry, place } };
+  };
+  return (
+    <Frame name={name} selected={selected} class=" of-file" close={() => page.closeFile(file)}>
+      <button
+        class="name"
+        role="tab"
+        aria-selected={selected}
+        aria-controls={`desk-${file.key}`}
+        tabIndex={selected ? 0 : -1}
+        title={cleanTitle(pathOf(place))}
+        onClick={() => page.select(file)}
+        onDblClick={rename}
+        onKeyDown={(event) => tabKey(event, () => page.closeFile(file), rename)}
+      >
+        <Icon name="file" />
+        <span class="title">{name}</span>
+        {dirty && <span class="changed" aria-hidden="true" />}
+        {dirty && <span class="unseen">not saved</span>}
       </button>
-    </div>
+    </Frame>
   );
 }
 
@@ -68,7 +121,7 @@ function Rename({ page, tab, done }: { page: Page; tab: Tab; done: () => void })
     over.current = true;
     if (keep && input.current && input.current.value !== tab.title.value) page.terminals.rename(tab, input.current.value);
     done();
-    page.pane?.focus();
+    page.focus();
   };
   return (
     <input
@@ -87,8 +140,8 @@ function Rename({ page, tab, done }: { page: Page; tab: Tab; done: () => void })
   );
 }
 
-function tabKey(event: KeyboardEvent, page: Page, tab: Tab, rename: () => void): void {
-  if (event.key === "Delete") page.close(tab);
+function tabKey(event: KeyboardEvent, close: () => void, rename: () => void): void {
+  if (event.key === "Delete") close();
   else if (event.key === "F2") rename();
   else return;
   event.preventDefault();
@@ -100,7 +153,7 @@ function arrows(page: Page, event: KeyboardEvent): void {
   if (step === 0) return;
   event.preventDefault();
   const list = event.currentTarget as HTMLElement;
-  page.terminals.step(step);
+  page.step(step);
   // The selected tab is known to the document only after it has been drawn.
   requestAnimationFrame(() => list.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
 }

@@ -1,0 +1,299 @@
+/** One workspace: how it stands, what it is called, who is in it, and its end. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { counted, size } from "../files/sizes";
+import type { Page } from "../page";
+import type { Member, Workspace, WorkspaceStatus } from "../rest";
+import { day } from "../times";
+import { useAction, useAnswer, type Answer } from "./asking";
+import { Field, Problem, Select } from "./fields";
+import { Modal } from "./modal";
+import { Nothing, Section } from "./panel";
+import { show } from "./workspaces";
+
+interface Props {
+  page: Page;
+  workspace: Workspace;
+}
+
+const ROLES: [Member["role"], string][] = [
+  ["read", "may look"],
+  ["write", "may change files and run programs"],
+  ["own", "may do everything"],
+];
+
+export function WorkspaceDetails({ page, workspace, deleted }: Props & { deleted: () => void }) {
+  const owned = workspace.role === "own";
+  const back = (): void => page.panels.turn("workspaces");
+  return (
+    <>
+      <div class="path-back">
+        <button onClick={back}>← All workspaces</button>
+        <button class="primary" onClick={() => show(page, workspace)}>
+          Open {workspace.name}
+        </button>
+      </div>
+      <Status page={page} workspace={workspace} />
+      {owned ? <Naming page={page} workspace={workspace} /> : workspace.description && <p>{workspace.description}</p>}
+      <Members page={page} workspace={workspace} left={back} />
+      {owned && <End page={page} workspace={workspace} deleted={() => (deleted(), back())} />}
+    </>
+  );
+}
+
+function Status({ page, workspace }: Props) {
+  const status = useAnswer(() => page.rest.workspaceStatus(workspace.id));
+  const action = useAction();
+  const runtime = page.work.workspaces.runtimes.value.get(workspace.id);
+  useEffect(() => void (runtime && status.reload()), [runtime]);
+  const { value } = status;
+  if (!value) {
+    return (
+      <Section title={workspace.name}>
+        <Nothing problem={status.problem} text="" known={false} />
+      </Section>
+    );
+  }
+  const state = runtime?.state ?? value.state;
+  const message = runtime?.message ?? value.message;
+  const act = (work: () => Promise<WorkspaceStatus>): void =>
+    void action.run(async () => {
+      await work();
+      await status.reload();
+    });
+  return (
+    <Section title={workspace.name}>
+      <dl class="facts">
+        <dt>Programs</dt>
+        <dd>
+          <span class={`state-of ${state}`} role="status">
+            {STATES[state]}
+            {message && `: ${message}`}
+          </span>
+        </dd>
+        <dt>Terminals</dt>
+        <dd>{counted(value.terminals, "terminal")}</dd>
+        <dt>Run by</dt>
+        <dd>{value.driver}</dd>
+        {value.ports.length > 0 && (
+          <>
+            <dt>Ports</dt>
+            <dd>{value.ports.join(", ")}</dd>
+          </>
+        )}
+        <Usage status={status} />
+        <dt>Since</dt>
+        <dd>{day(workspace.created)}</dd>
+      </dl>
+      {workspace.role !== "read" && (
+        <div class="buttons">
+          <Problem action={action} />
+          <button disabled={action.busy || state === "ready"} onClick={() => act(() => page.rest.startWorkspace(workspace.id))}>
+            Start
+          </button>
+          <button disabled={action.busy || state === "absent"} onClick={() => act(() => page.rest.stopWorkspace(workspace.id))}>
+            Stop everything in it
+          </button>
+        </div>
+      )}
+    </Section>
+  );
+}
+
+const STATES: Record<WorkspaceStatus["state"], string> = {
+  absent: "not running",
+  starting: "starting",
+  ready: "ready",
+  stopping: "stopping",
+  failed: "failed",
+};
+
+function Usage({ status }: { status: Answer<WorkspaceStatus> }) {
+  const { value } = status;
+  if (!value) return null;
+  const { files, bytes, quota } = value;
+  return (
+    <>
+      <dt>Space</dt>
+      <dd>
+        <span>
+          {size(bytes)}
+          {quota.bytes > 0 && ` of ${size(quota.bytes)}`}
+        </span>
+        {quota.bytes > 0 && <meter min={0} max={quota.bytes} high={quota.bytes * 0.9} value={bytes} aria-label="Space that is used" />}
+      </dd>
+      <dt>Files</dt>
+      <dd>
+        <span>
+          {counted(files, "file or folder", "files and folders")}
+          {quota.entries > 0 && ` of ${quota.entries.toLocaleString("en")}`}
+        </span>
+        {quota.entries > 0 && (
+          <meter min={0} max={quota.entries} high={quota.entries * 0.9} value={files} aria-label="Number of files" />
+        )}
+      </dd>
+    </>
+  );
+}
+
+function Naming({ page, workspace }: Props) {
+  const action = useAction();
+  const [saved, setSaved] = useState(false);
+  const name = useRef<HTMLInputElement>(null);
+  const description = useRef<HTMLInputElement>(null);
+  const submit = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    setSaved(false);
+    const body = { name: name.current?.value.trim(), description: description.current?.value.trim() };
+    setSaved(await action.run(async () => page.work.workspaces.put(await page.rest.changeWorkspace(workspace.id, body))));
+  };
+  return (
+    <Section title="Name">
+      <form aria-label="Name and description" onSubmit={(event) => void submit(event)}>
+        <div class="columns">
+          <Field label="Name" name="name" required maxLength={100} autocomplete="off" defaultValue={workspace.name} field={name} />
+          <Field
+            label="Description"
+            name="description"
+            maxLength={2000}
+            autocomplete="off"
+            defaultValue={workspace.description}
+            field={description}
+          />
+        </div>
+        <div class="buttons">
+          <Problem action={action} />
+          {saved && (
+            <p class="done" role="status">
+              Saved.
+            </p>
+          )}
+          <button class="primary" disabled={action.busy}>
+            Save
+          </button>
+        </div>
+      </form>
+    </Section>
+  );
+}
+
+function Members({ page, workspace, left }: Props & { left: () => void }) {
+  const action = useAction();
+  const owned = workspace.role === "own";
+  const person = useRef<HTMLInputElement>(null);
+  const [role, setRole] = useState<Member["role"]>("write");
+  const reload = async (): Promise<void> => page.work.workspaces.put(await page.rest.workspace(workspace.id));
+  const act = (work: () => Promise<unknown>): Promise<boolean> =>
+    action.run(async () => {
+      await work();
+      await reload();
+    });
+  const me = page.user.value?.id;
+  const leave = (): void =>
+    void action.run(async () => {
+      await page.rest.removeMember(workspace.id, me ?? "");
+      page.work.workspaces.remove(workspace.id);
+      left();
+    });
+  const add = async (event: SubmitEvent): Promise<void> => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const name = person.current?.value.trim() ?? "";
+    if (await act(() => page.rest.setMember(workspace.id, name, role))) form.reset();
+  };
+  return (
+    <Section title="People" about={owned ? "Whoever is in here sees the files and terminals of this workspace." : undefined}>
+      <ul class="cards">
+        {workspace.members.map((member) => (
+          <li key={member.user}>
+            <div>
+              <p class="title">{member.name || member.user}</p>
+              {!owned && <p class="detail">{ROLES.find(([name]) => name === member.role)?.[1]}</p>}
+            </div>
+            {owned && (
+              <span class="card-buttons">
+                <select
+                  aria-label={`What ${member.name || member.user} may do`}
+                  disabled={action.busy}
+                  value={member.role}
+                  onChange={(event) => {
+                    const wanted = event.currentTarget.value as Member["role"];
+                    void act(() => page.rest.setMember(workspace.id, member.user, wanted));
+                  }}
+                >
+                  {ROLES.map(([name, label]) => (
+                    <option key={name} value={name} selected={name === member.role}>
+                      {label}
+                    </option>
+                  ))}
+                </select>
+                <button
+                  class="danger"
+                  aria-label={`Remove ${member.name || member.user}`}
+                  disabled={action.busy}
+                  onClick={() => void act(() => page.rest.removeMember(workspace.id, member.user))}
+                >
+                  Remove
+                </button>
+              </span>
+            )}
+            {!owned && member.user === me && (
+              <button disabled={action.busy} onClick={leave}>
+                Leave
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
+      {workspace.members.length === 0 && <Nothing problem={null} text="Nobody else is in here." known />}
+      {owned ? (
+        <form class="create" aria-label="Add somebody" onSubmit={(event) => void add(event)}>
+          <div class="columns">
+            <Field label="User name of somebody else" name="member" required autocomplete="off" autocapitalize="none" field={person} />
+            <Select label="Who" value={role} choices={ROLES} set={setRole} />
+          </div>
+          <div class="buttons">
+            <Problem action={action} />
+            <button class="primary" disabled={action.busy}>
+              Add
+            </button>
+          </div>
+        </form>
+      ) : (
+        <Problem action={action} />
+      )}
+    </Section>
+  );
+}
+
+function End({ page, workspace, deleted }: Props & { deleted: () => void }) {
+  const [asking, setAsking] = useState(false);
+  const remove = async (): Promise<void> => {
+    await page.rest.deleteWorkspace(workspace.id);
+    page.work.workspaces.remove(workspace.id);
+  };
+  const gone = useRef(false);
+  return (
+    <Section title="Delete">
+      <div class="also">
+        <button class="danger" onClick={() => setAsking(true)}>
+          Delete this workspace…
+        </button>
+      </div>
+      {asking && (
+        <Modal
+          title={`Delete ${workspace.name}?`}
+          accept="Delete"
+          danger
+          onClose={() => (gone.current ? deleted() : setAsking(false))}
+          onAccept={async () => {
+            await remove();
+            gone.current = true;
+          }}
+        >
+          <p>Everything that runs in it ends. Its files go into the trash, from which they can be restored for some days.</p>
+        </Modal>
+      )}
+    </Section>
+  );
+}

@@ -1,0 +1,85 @@
+/** The workspaces that somebody sees, which of them is shown, and how their runtimes are. */
+
+import { batch, computed, signal } from "@preact/signals";
+import { Refusal } from "./api";
+import type { RuntimeMessage } from "./protocol.gen";
+import type { Rest, Workspace } from "./rest";
+
+export type RuntimeState = RuntimeMessage["state"];
+export interface Runtime {
+  state: RuntimeState;
+  message: string;
+}
+
+const MOST_PAGES = 10;
+
+export class Workspaces {
+  readonly all = signal<readonly Workspace[]>([]);
+  /** Whether the list has come once. */
+  readonly known = signal(false);
+  /** The one that is shown; null where programs run in none. */
+  readonly chosen = signal<string | null>(null);
+  readonly current = computed(() => this.all.value.find(({ id }) => id === this.chosen.value) ?? null);
+  /** Whether one may change something in it. */
+  readonly writable = computed(() => this.current.value !== null && this.current.value.role !== "read");
+  readonly runtimes = signal<ReadonlyMap<string, Runtime>>(new Map());
+
+  constructor(
+    private readonly rest: Rest,
+    /** A workspace that was shown is no longer there. */
+    private readonly gone: (workspace: string) => void,
+  ) {}
+
+  /** Ask for all of them. Throws `Refusal`. */
+  async load(): Promise<void> {
+    const all: Workspace[] = [];
+    let after: number | null = null;
+    for (let page = 0; page < MOST_PAGES; page++) {
+      const slice: Awaited<ReturnType<Rest["workspaces"]>> = await this.rest.workspaces(after);
+      all.push(...slice.items);
+      after = slice.next;
+      if (after === null) break;
+    }
+    batch(() => {
+      this.all.value = all;
+      this.known.value = true;
+    });
+    const { value: chosen } = this.chosen;
+    if (chosen !== null && this.current.value === null) await this.find(chosen);
+  }
+
+  /** A changed one in the place of the old one, or a new one in front. */
+  put(workspace: Workspace): void {
+    const rest = this.all.value.filter(({ id }) => id !== workspace.id);
+    const at = this.all.value.findIndex(({ id }) => id === workspace.id);
+    this.all.value = at < 0 ? [workspace, ...rest] : [...rest.slice(0, at), workspace, ...rest.slice(at)];
+  }
+
+  remove(workspace: string): void {
+    this.all.value = this.all.value.filter(({ id }) => id !== workspace);
+    if (this.chosen.value === workspace) this.gone(workspace);
+  }
+
+  runtime(message: RuntimeMessage): void {
+    const { state, message: text } = message;
+    this.runtimes.value = new Map(this.runtimes.value).set(message.workspace, { state, message: text });
+  }
+
+  forget(): void {
+    batch(() => {
+      this.all.value = [];
+      this.known.value = false;
+      this.chosen.value = null;
+      this.runtimes.value = new Map();
+    });
+  }
+
+  /** One that is not among the newest. */
+  private async find(workspace: string): Promise<void> {
+    try {
+      this.all.value = [...this.all.value, await this.rest.workspace(workspace)];
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404 && this.chosen.value === workspace) this.gone(workspace);
+    }
+  }
+}
