@@ -82,6 +82,7 @@ class Runtimes:
         self._starts: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._stops: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._stopped: Counter[WorkspaceId] = Counter()
+        self._bare: set[WorkspaceId] = set()  # started, without a sandbox that could be asked
         self._subscribers: list[OnRuntime] = []
         self._tasks = Tasks("runtimes")
         workspaces.subscribe(self._on_ending)
@@ -151,8 +152,9 @@ class Runtimes:
         name = self._driver_of(found, None)
         runtime = self._runtime(actor, found, name)
         if not await self._is_up(name, runtime):
+            start = self._begin(name, runtime)
             await self._workspaces.note("workspace.start", found, by)
-            await asyncio.wait([self._begin(name, runtime)], timeout=PATIENCE)
+            await asyncio.wait([start], timeout=PATIENCE)
         return await self._status(found)
 
     async def stop(self, actor: Actor, workspace: str, by: Source) -> RuntimeStatus:
@@ -161,8 +163,9 @@ class Runtimes:
         Waits a moment; what takes longer is ``stopping`` then, and subscribers are told.
         """
         found = await self._workspaces.allowed(actor, workspace, Role.OWN)
+        stop = self._end(found.id, by)
         await self._workspaces.note("workspace.stop", found, by)
-        await asyncio.wait([self._end(found.id, by)], timeout=PATIENCE)
+        await asyncio.wait([stop], timeout=PATIENCE)
         return await self._status(found)
 
     async def status(self, actor: Actor, workspace: str) -> RuntimeStatus:
@@ -175,8 +178,12 @@ class Runtimes:
         last = self._states.get(found.id, RuntimeChanged(workspace=found.id, state=RuntimeState.ABSENT))
         state, message = last.state, last.message
         if state in (RuntimeState.ABSENT, RuntimeState.READY):
-            up = terminals or (name in self._drivers and await self._drivers[name].is_up(found.id))
-            state, message = (RuntimeState.READY if up else state), ""
+            up = (
+                terminals
+                or found.id in self._bare
+                or (name in self._drivers and await self._drivers[name].is_up(found.id))
+            )
+            state, message = (RuntimeState.READY if up else RuntimeState.ABSENT), ""
         return RuntimeStatus(state=state, message=message, driver=name, terminals=terminals)
 
     def _driver_of(self, found: Workspace, asked: str | None) -> str:
@@ -228,24 +235,28 @@ class Runtimes:
     async def _up(self, actor: Actor, found: Workspace, name: str) -> Runtime:
         runtime = self._runtime(actor, found, name)
         if not await self._is_up(name, runtime):
-            await asyncio.shield(self._begin(name, runtime))
+            start = self._begin(name, runtime)
+            await asyncio.wait([start])  # others may wait for it, too: who is cancelled does not cancel it
+            if start.cancelled():
+                raise RuntimeBusy("the workspace has just been stopped")
+            start.result()
         return runtime
 
     async def _is_up(self, name: str, runtime: Runtime) -> bool:
-        if runtime.workspace in self._stops:
-            raise RuntimeBusy("the workspace is just stopping; come back in a moment")
+        self._check_not_stopping(runtime.workspace)
         if runtime.workspace in self._starts:
             return False
-        last = self._states.get(runtime.workspace)
         # What is not confined has nothing that could be up or not.
-        if not runtime.confined and last is not None and last.state is RuntimeState.READY:
-            return True
-        return await self._drivers[name].is_up(runtime.workspace)
+        bare = not runtime.confined and runtime.workspace in self._bare
+        return bare or await self._drivers[name].is_up(runtime.workspace)
+
+    def _check_not_stopping(self, workspace: WorkspaceId) -> None:
+        if workspace in self._stops:
+            raise RuntimeBusy("the workspace is just stopping; come back in a moment")
 
     def _begin(self, name: str, runtime: Runtime) -> asyncio.Task[None]:
         """The start of a runtime, whoever asked for it first."""
-        if runtime.workspace in self._stops:
-            raise RuntimeBusy("the workspace is just stopping; come back in a moment")
+        self._check_not_stopping(runtime.workspace)
         if (task := self._starts.get(runtime.workspace)) is None:
             task = self._starts[runtime.workspace] = self._tasks.run(self._start(name, runtime))
         return task
@@ -263,6 +274,8 @@ class Runtimes:
             tell(RuntimeState.FAILED, "the server's log says why")
             raise
         else:
+            if not runtime.confined:
+                self._bare.add(workspace)
             tell(RuntimeState.READY)
         finally:
             self._starts.pop(workspace, None)
@@ -275,6 +288,7 @@ class Runtimes:
 
     async def _stop(self, workspace: WorkspaceId, source: Source) -> None:
         self._stopped[workspace] += 1
+        self._bare.discard(workspace)
         self._tell(workspace, RuntimeState.STOPPING)
         try:
             if (start := self._starts.get(workspace)) is not None:
