@@ -27,8 +27,16 @@ async def server(request: pytest.FixtureRequest, directory: Path) -> AsyncIterat
             yield server
 
 
+BOTH = ("tests.server.test_cuts", "tests.server.test_kills")
+"""What is kept over a cut and a kill is kept for the owner and for somebody with a plain account."""
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """What the core shows, it shows for the owner and for somebody with a plain account; a flood is nobody's."""
-    if "server" in metafunc.fixturenames:
-        people = ["owner"] if metafunc.module.__name__.endswith("floods") else ["owner", "ordinary"]
-        metafunc.parametrize("server", people, indirect=True)
+    """Who is asked for and how output is encoded do not know of each other: two pairs show what four would."""
+    if metafunc.module.__name__ not in BOTH:
+        return
+    if "binary" in metafunc.fixturenames:
+        pairs = [("owner", False), ("ordinary", True)]
+        metafunc.parametrize(("server", "binary"), pairs, indirect=["server"], ids=["owner-json", "ordinary-binary"])
+    elif "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", ["owner", "ordinary"], indirect=True)

@@ -29,7 +29,6 @@ async def reconnected(client: Client, times: int) -> None:
     await client.until(lambda: len(client.close_codes) == times and client.ready)
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
 async def test_cut_a_hundred_times(server: Server, line: Line, binary: bool) -> None:
     chance = random.Random(100)
     async with server.client("page", binary=binary, through=line.url) as client:
@@ -180,7 +179,6 @@ async def test_joined_while_much_is_printed(server: Server) -> None:
         assert not view.faults
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
 async def test_resumed_at_every_byte(server: Server, binary: bool) -> None:
     """Also inside a character or a control sequence: the rest comes, once, also while more is printed."""
     async with server.client("page", binary=binary) as client:

@@ -51,7 +51,6 @@ async def grown(client: Client, views: list[View], count: int) -> None:
     await client.until(lambda: all(view.offset >= goal for view, goal in zip(views, goals, strict=True)))
 
 
-@pytest.mark.parametrize("binary", [False, True], ids=["json", "binary"])
 async def test_killed_twenty_times(server: Server, binary: bool) -> None:
     chance = random.Random(20)
     async with server.client("page", binary=binary) as client:
