@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -46,6 +47,9 @@ WATCHED = (
     | Mask.EXCL_UNLINK
 )
 OVER = Mask.DELETE_SELF | Mask.MOVE_SELF | Mask.UNMOUNT | Mask.IGNORED
+
+NAMELESS = re.compile(rb"#\d+")
+"""What the system calls files that have no name (O_TMPFILE) when their permissions change."""
 
 Kind = Literal["created", "changed", "removed", "moved"]
 
@@ -209,7 +213,7 @@ class _Directory:
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, name: bytes, mask: Mask) -> None:
-        if is_temporary(name):
+        if is_temporary(name) or (Mask.ATTRIB in mask and NAMELESS.fullmatch(name)):
             return
         self._latest = self._loop.time()
         if not self._flooded:

@@ -33,7 +33,7 @@ AT_ONCE = 512
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an upload. ``anything``: it replaces whatever is there; otherwise what has ``tag``, or nothing.
 
-    ``bytes`` and ``entries`` are set aside for it.
+    Set aside for it are ``room`` bytes and ``names`` entries.
     """
 
     user: str
@@ -44,8 +44,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     executable: bool | None
     modified: float | None
     parents: bool
-    bytes: int
-    entries: int
+    room: int
+    names: int
 
     @property
     def expected(self) -> Expected:

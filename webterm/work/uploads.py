@@ -122,8 +122,8 @@ class Uploads:
                 executable=executable,
                 modified=modified,
                 parents=parents,
-                bytes=reservation.bytes,
-                entries=reservation.entries,
+                room=reservation.bytes,
+                names=reservation.entries,
             )
             upload = _Upload(hold.workspace.id, new_upload_id(), facts, reservation, self._clock())
             self._known[upload.id] = upload
@@ -236,7 +236,7 @@ class Uploads:
 
     def _know(self, workspace: WorkspaceId, kept: Kept) -> _Upload:
         facts = kept.facts
-        reservation = self._files.quotas.keep(workspace, bytes=facts.bytes, entries=facts.entries)
+        reservation = self._files.quotas.keep(workspace, bytes=facts.room, entries=facts.names)
         known = _Upload(workspace, kept.id, facts, reservation, kept.touched, offset=kept.offset)
         self._known[kept.id] = known
         return known
