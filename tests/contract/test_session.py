@@ -10,35 +10,41 @@ from pathlib import Path
 
 import pytest
 
+from tests.drivers.sandboxes import PYTHON, runtime_in
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
 from webterm.errors import InvalidRequest, TerminalExited
 from webterm.keeper.client import shut_down
+from webterm.runtime import Runtime
 from webterm.session import Driver, Exit, Launch, Session, Size
 
 pytestmark = pytest.mark.both_loops
-MIRROR = (sys.executable, "-I", "-S", str(Path(__file__).with_name("mirror.py")))
+MIRROR_PATH = Path(__file__).with_name("mirror.py")
+MIRROR = (sys.executable, "-I", "-S", str(MIRROR_PATH))
 SIZE = Size(80, 24)
 
 
 class Subject:
     """A driver, and how to have it open a session that mirrors its input."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, runtime: Runtime | None) -> None:
         self.driver = driver
+        self.runtime = runtime
 
     async def open(self) -> Session:
-        session = await self.driver.open(Launch(argv=MIRROR, record=b"kept"), SIZE)
+        session = await self.driver.open(Launch(argv=MIRROR, record=b"kept", runtime=self.runtime), SIZE)
         if self.driver.name != "echo":
             await until(session, b"ready\r\n")
         return session
 
 
-@pytest.fixture(params=["local", "echo"])
+@pytest.fixture(params=["local", "sandbox", "echo"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     directory = tmp_path / "data"
-    driver = EchoDriver() if request.param == "echo" else LocalDriver(directory, close_grace=1, patience=1)
-    yield Subject(driver)
+    readable = (*PYTHON, MIRROR_PATH.parent)
+    local = LocalDriver(directory, close_grace=1, patience=1, readable=readable)
+    driver = EchoDriver() if request.param == "echo" else local
+    yield Subject(driver, runtime_in(tmp_path) if request.param == "sandbox" else None)
     await driver.aclose()
     await shut_down(directory, 0)
 

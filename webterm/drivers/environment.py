@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from webterm.drivers.sandbox_layout import HOME, USER
+
 COOKIE = "WEBTERM_TERMINAL"
 """Marks every program of a terminal with its token, so that the keeper finds what left the terminal's session."""
 
+_PATH_INSIDE = f"{HOME}/.local/bin:/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
+_OURS = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TERM_PROGRAM": "webterm"}
 _TAKE_LOGIN_FLAG = ("bash", "zsh", "fish", "sh", "dash", "ash", "ksh", "mksh", "csh", "tcsh")
 
 
@@ -50,18 +54,37 @@ def program_environment(
     account: Account, token: str, settings: Mapping[str, str], launch: Mapping[str, str]
 ) -> dict[str, str]:
     """The whole environment of a program: a few variables of ours, the settings', the launch's, the token."""
-    kept = {name: value for name, value in os.environ.items() if name in ("LANG", "TZ") or name.startswith("LC_")}
     return {
-        **kept,
+        **_language(),
         "HOME": account.home,
         "USER": account.name,
         "LOGNAME": account.name,
         "SHELL": account.shell,
         "PATH": os.environ.get("PATH", os.defpath),
-        "TERM": "xterm-256color",
-        "COLORTERM": "truecolor",
-        "TERM_PROGRAM": "webterm",
+        **_OURS,
         **settings,
         **launch,
         COOKIE: token,
     }
+
+
+def confined_environment(
+    shell: str, token: str, settings: Mapping[str, str], launch: Mapping[str, str]
+) -> dict[str, str]:
+    """The same for a program in a sandbox, of which nothing is this machine's but the language."""
+    return {
+        **_language(),
+        "HOME": HOME,
+        "USER": USER,
+        "LOGNAME": USER,
+        "SHELL": shell,
+        "PATH": _PATH_INSIDE,
+        **_OURS,
+        **settings,
+        **launch,
+        COOKIE: token,
+    }
+
+
+def _language() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name in ("LANG", "TZ") or name.startswith("LC_")}

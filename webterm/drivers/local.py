@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar, Literal, NoReturn
 
-from webterm.drivers.environment import Account, login_command, own_account, program_environment
+from webterm.drivers.environment import (
+    Account,
+    confined_environment,
+    login_command,
+    own_account,
+    program_environment,
+)
 from webterm.drivers.local_execution import LocalExecution, Pipes
+from webterm.drivers.local_runtimes import LocalRuntimes
 from webterm.drivers.local_session import LocalSession, Parting
+from webterm.drivers.local_tokens import is_confined, is_holder, new_token, workspace_of
 from webterm.drivers.prepared import Prepared
-from webterm.errors import IsolationRefused, LaunchFailed, ShuttingDown, Unavailable
+from webterm.drivers.sandbox_entry import enter
+from webterm.drivers.sandbox_layout import Surroundings
+from webterm.errors import LaunchFailed, ShuttingDown, Unavailable
+from webterm.ids import WorkspaceId
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
+from webterm.runtime import Progress, Runtime
 from webterm.session import Driver, Execution, Exit, Launch, Session, Size, Staging
 
 _LAUNCH_FAULTS = ("launch_failed", "too_big", "malformed")
@@ -28,6 +40,9 @@ class LocalDriver(Driver):
     session hangs up, and kills after ``close_grace`` seconds; ``close_scope`` says what: every program started from it
     (``tree``), or only those that stayed in its terminal session (``session``). ``patience`` is how many seconds a
     keeper without programs waits for a server.
+
+    Programs of a confined runtime run in its sandbox. No sandbox sees ``directory``, and what is ``hidden``, wherever
+    that lies; all see the directories that are ``readable``, beside the system's own.
 
     If the keeper dies, its sessions end with ``Exit(None, None)`` and the next `open` starts another one.
     """
@@ -44,6 +59,8 @@ class LocalDriver(Driver):
         close_grace: float = 3.0,
         close_scope: Literal["tree", "session"] = "tree",
         patience: float = 10.0,
+        hidden: Sequence[Path] = (),
+        readable: Sequence[Path] = (),
     ) -> None:
         self._directory = directory
         self._shell = shell
@@ -58,11 +75,13 @@ class LocalDriver(Driver):
         self._sessions: dict[str, LocalSession] = {}
         self._executions: dict[str, LocalExecution] = {}
         self._closed = False
+        surroundings = Surroundings(hidden=(directory, *hidden), readable=tuple(readable), shell=shell)
+        self._runtimes = LocalRuntimes(directory, surroundings, self._keeper, self._exits)
 
     async def open(self, launch: Launch, size: Size) -> Session:
         keeper, _ = await self._connected()
-        token = secrets.token_urlsafe(16)
-        prepared = await self.prepare(launch, token)
+        token = new_token(launch.runtime)
+        prepared = await self.prepare(launch, token, terminal=True)
         memory = None if launch.memory is None else os.dup(launch.memory)
         # The exit may be told before the reply is looked at.
         self._exits[token] = asyncio.get_running_loop().create_future()
@@ -76,6 +95,7 @@ class LocalDriver(Driver):
                 rows=size.rows,
                 record=launch.record,
                 memory=launch.memory,
+                durable=launch.durable,
             )
         except BaseException as error:
             del self._exits[token]
@@ -88,7 +108,7 @@ class LocalDriver(Driver):
 
     async def execute(self, launch: Launch) -> Execution:
         keeper, _ = await self._connected()
-        token = secrets.token_urlsafe(16)
+        token = new_token(launch.runtime)
         prepared = await self.prepare(launch, token)
         self._exits[token] = asyncio.get_running_loop().create_future()
         pipes: Pipes | None = None
@@ -115,28 +135,52 @@ class LocalDriver(Driver):
         self._executions[token] = execution
         return execution
 
-    async def prepare(self, launch: Launch, token: str) -> Prepared:
+    async def prepare(self, launch: Launch, token: str, *, terminal: bool = False) -> Prepared:
         """What to execute for a launch, its runtime brought up first. ``token`` marks everything that comes of it.
 
-        Raises what `open` raises.
+        ``terminal``: the program's standard input is to be its controlling terminal. Raises what `open` raises.
         """
         _, account = await self._connected()
         runtime = launch.runtime
+        added = launch.env if runtime is None else {**runtime.env, **launch.env}
         if runtime is not None and runtime.confined:
-            raise IsolationRefused("programs cannot be confined on this machine yet")
+            sandbox = await self._runtimes.ensure(runtime)
+            argv, env = enter(
+                sandbox,
+                argv=launch.argv or login_command(sandbox.shell),
+                env=confined_environment(sandbox.shell, token, self._env, added),
+                cwd=launch.cwd,
+                terminal=terminal,
+            )
+            return Prepared(argv=argv, env=env, cwd="/", account=sandbox.plan.runtime.account)
         start = account.directory if runtime is None else str(runtime.files)
         usual = self._cwd if runtime is None else None
-        added = launch.env if runtime is None else {**runtime.env, **launch.env}
         return Prepared(
             argv=launch.argv or login_command(account.shell),
             env=program_environment(account, token, self._env, added),
             cwd=str(Path(start, launch.cwd or usual or "")),
         )
 
+    async def start(self, runtime: Runtime, progress: Progress) -> None:
+        if runtime.confined:
+            await self._runtimes.ensure(runtime, progress)
+
+    async def stop(self, workspace: WorkspaceId) -> None:
+        keeper = await self._keeper()
+        try:
+            placed = [token for token in await keeper.tokens() if workspace_of(token) == workspace]
+            await asyncio.gather(*(self._hang_up(keeper, token) for token in placed))
+        except KeeperError as error:
+            _refuse(error)
+        await self._runtimes.stop(workspace)
+
+    async def is_up(self, workspace: WorkspaceId) -> bool:
+        return await self._runtimes.is_up(workspace)
+
     async def kept(self) -> list[str]:
         keeper, _ = await self._connected()
         try:
-            return [token for token in await keeper.tokens() if token not in self._exits]
+            return [token for token in await keeper.tokens() if token not in self._exits and not is_holder(token)]
         except KeeperError as error:
             _refuse(error)
 
@@ -163,6 +207,8 @@ class LocalDriver(Driver):
         await asyncio.gather(*(execution.aclose() for execution in list(self._executions.values())))
         for session in list(self._sessions.values()):
             session.let_go()
+        with contextlib.suppress(Unavailable):
+            await self._runtimes.aclose()
         async with self._connecting:
             clients, self._clients = self._clients, []
         for client in clients:
@@ -170,6 +216,16 @@ class LocalDriver(Driver):
         for session in list(self._sessions.values()):
             await session.aclose()
         self.staging = None
+
+    async def _keeper(self) -> KeeperClient:
+        return (await self._connected())[0]
+
+    async def _hang_up(self, keeper: KeeperClient, token: str) -> None:
+        try:
+            await keeper.hang_up(token, grace=self._parting.grace, scope="tree")
+        except KeeperError as error:
+            if error.code != "no_such_program":
+                raise
 
     async def _connected(self) -> tuple[KeeperClient, Account]:
         async with self._connecting:
@@ -201,6 +257,7 @@ class LocalDriver(Driver):
             exit_=self._exits[token],
             keeper=keeper,
             parting=self._parting,
+            confined=is_confined(token),
             on_closed=lambda: self._on_closed(token),
         )
         self._sessions[token] = session

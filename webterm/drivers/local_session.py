@@ -36,7 +36,10 @@ class _State(enum.IntEnum):
 
 
 class LocalSession(Session):
-    """A program that the keeper holds. ``exit_`` is resolved by the driver, ``on_closed`` called once at the end."""
+    """A program that the keeper holds. ``exit_`` is resolved by the driver, ``on_closed`` called once at the end.
+
+    A ``confined`` one's process is only the parent of the program (see `webterm.drivers.prepared.Prepared`).
+    """
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class LocalSession(Session):
         keeper: KeeperClient,
         parting: Parting,
         on_closed: Callable[[], None],
+        confined: bool = False,
     ) -> None:
         self.fd: int | None = taken.master
         self.pid = taken.pid
@@ -60,6 +64,7 @@ class LocalSession(Session):
         self._keeper = keeper
         self._parting = parting
         self._on_closed = on_closed
+        self._confined = confined
         self._ending: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
         self._waiting: set[asyncio.Future[None]] = set()
@@ -121,9 +126,12 @@ class LocalSession(Session):
     def at_prompt(self) -> bool | None:
         fd = self._open_fd()
         try:
-            return None if self._exit.done() else os.tcgetpgrp(fd) == self.pid
+            if self._exit.done():
+                return None
+            group = os.tcgetpgrp(fd)
         except OSError:
             return None
+        return group == self.pid or (self._confined and _parent(group) == self.pid)
 
     async def keep(self, record: bytes) -> None:
         """As `Session.keep`. Raises `webterm.errors.TooBig`."""
@@ -200,6 +208,20 @@ class LocalSession(Session):
     def _wake(self) -> None:
         for future in self._waiting:
             _resolve(future)
+
+
+def _parent(pid: int) -> int | None:
+    """The parent of a process (proc(5)), which does not wait for any disk."""
+    try:
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return int(os.read(fd, 4096).rpartition(b")")[2].split()[1])
+    except (OSError, IndexError, ValueError):
+        return None
+    finally:
+        os.close(fd)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

@@ -1,0 +1,46 @@
+"""Tokens of the keeper's programs. They say where a program runs, so that this is known after a restart, too."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from webterm.ids import WorkspaceId
+from webterm.runtime import Runtime
+
+_HOLDER = "runtime-"
+_PLACED = re.compile(r"(in|at)-(.+)-[A-Za-z0-9_-]{16}")
+"""``in`` a sandbox, or unconfined ``at`` a workspace. A token without a place is 22 characters, too few for this."""
+
+
+def new_token(runtime: Runtime | None) -> str:
+    """A fresh token, which nobody can guess, for a program of a runtime, or of none."""
+    if runtime is None:
+        return secrets.token_urlsafe(16)
+    return f"{'in' if runtime.confined else 'at'}-{runtime.workspace}-{secrets.token_urlsafe(12)}"
+
+
+def workspace_of(token: str) -> WorkspaceId | None:
+    """The workspace in whose runtime a program is."""
+    match = _placed(token)
+    return None if match is None else WorkspaceId(match[2])
+
+
+def is_confined(token: str) -> bool:
+    """Whether a program is in a sandbox."""
+    match = _placed(token)
+    return match is not None and match[1] == "in"
+
+
+def holder_token(workspace: WorkspaceId) -> str:
+    """The token of what holds a workspace's sandbox."""
+    return _HOLDER + workspace
+
+
+def is_holder(token: str) -> bool:
+    """Whether this is a sandbox's holder, and nobody's program."""
+    return token.startswith(_HOLDER) and len(token) > len(_HOLDER) + 16
+
+
+def _placed(token: str) -> re.Match[str] | None:
+    return None if len(token) <= 24 else _PLACED.fullmatch(token)
