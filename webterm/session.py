@@ -42,7 +42,7 @@ class Launch:
     ``runtime`` is where to run it, None for the driver's own place; ``cwd`` is relative to the runtime's files.
     ``memory`` is the descriptor of shared memory and ``record`` a small text (at most 32 KiB) that a driver which
     keeps programs over a restart of the server keeps with the program; both come back with `Driver.resume`. The
-    driver duplicates ``memory``; the caller goes on owning its own.
+    driver duplicates ``memory``; the caller goes on owning its own. What is not ``durable`` ends with the server.
     """
 
     argv: tuple[str, ...] = ()
@@ -51,6 +51,7 @@ class Launch:
     memory: int | None = None
     record: bytes = b""
     runtime: Runtime | None = None
+    durable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

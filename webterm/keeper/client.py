@@ -126,13 +126,16 @@ class KeeperClient:
         rows: int,
         record: bytes = b"",
         memory: int | None = None,
+        durable: bool = True,
     ) -> Taken:
         """Start a program; ``memory`` stays the caller's. Cancelling leaves no program behind.
+
+        One that is not ``durable`` ends when this server goes.
 
         Raises `KeeperError`: ``launch_failed``, ``too_big``, ``limit``, ``stopping``, ``descriptors_lost``.
         """
         fields: Message = {"token": token, "argv": list(argv), "env": dict(env), "cwd": cwd, "cols": cols, "rows": rows}
-        fields["record"] = _record_text(record)
+        fields |= {"record": _record_text(record), "durable": durable}
         try:
             packet = await self._request("spawn", fields, () if memory is None else (memory,))
             (master,) = _descriptors(packet, 1)

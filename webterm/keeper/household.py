@@ -55,14 +55,17 @@ class Household:
             raise KeeperError("no_such_program", "there is no such program")
         return program
 
-    def start(self, token: str, order: Order, memory: int | None, record: str) -> tuple[Program, int]:
+    def start(
+        self, token: str, order: Order, memory: int | None, record: str, *, durable: bool = True
+    ) -> tuple[Program, int]:
         """Start a program; returns it and its terminal's master. ``memory`` belongs to it, but not where this raises.
 
         Raises `KeeperError` (``launch_failed``, ``limit``, ``stopping``, ``malformed`` for a token in use).
         """
         self._check(token)
         pid, master = start(order, self._soft_limit)
-        return self._add(Program(token=token, pid=pid, master=master, memory=memory, record=record)), master
+        program = Program(token=token, pid=pid, master=master, memory=memory, record=record, durable=durable)
+        return self._add(program), master
 
     def start_piped(self, token: str, order: Order, fds: Sequence[int]) -> Program:
         """Start a program without a terminal on three descriptors, which stay the caller's. Raises what `start` does.
@@ -70,7 +73,8 @@ class Household:
         What it leaves behind when it ends is ended, too.
         """
         self._check(token)
-        return self._add(Program(token=token, pid=start_piped(order, self._soft_limit, fds), master=None))
+        pid = start_piped(order, self._soft_limit, fds)
+        return self._add(Program(token=token, pid=pid, master=None, durable=False))
 
     def _check(self, token: str) -> None:
         if self._stopping:
@@ -105,10 +109,10 @@ class Household:
         for program in self:
             self.end(program, grace=grace, whole_tree=True, done=lambda _left: None)
 
-    def end_piped(self) -> None:
-        """The server has gone: end all programs without a terminal."""
+    def end_fleeting(self) -> None:
+        """The server has gone: end all programs that are not to outlive it."""
         for program in self:
-            if program.master is None:
+            if not program.durable:
                 self.end(program, grace=0, whole_tree=True, done=lambda _left: None)
 
     def forget(self, token: str) -> None:

@@ -37,7 +37,7 @@ class Order:
 class Program:
     """A program and what is kept with it. ``pid`` is its own as long as ``exit`` is None: nobody has reaped it.
 
-    Without a terminal (``master``) it ends with the server that started it, and what it started ends with it.
+    What it started ends with one that has no terminal (``master``). One that is not ``durable`` ends with the server.
     """
 
     token: str
@@ -45,6 +45,7 @@ class Program:
     master: int | None
     memory: int | None = None
     record: str = ""
+    durable: bool = True
     exit: Ended | None = None
     left: set[Process] = field(default_factory=set)
     """What is left of a program without a terminal that has ended."""

@@ -80,7 +80,8 @@ class Requests:
             raise KeeperError("descriptors_lost", "the keeper has too many open files")
         memory = packet.fds[0] if packet.fds else None
         order = _order(message, terminal=True)
-        program, master = self._household.start(token, order, memory, _record(message))
+        durable = message.get("durable", True) is not False
+        program, master = self._household.start(token, order, memory, _record(message), durable=durable)
         del packet.fds[:1]
         self._reply(link, packet, {"token": token, "pid": program.pid}, master)
 
@@ -94,7 +95,7 @@ class Requests:
         self._reply(link, packet, {"token": token, "pid": program.pid})
 
     def _list(self, link: Link, packet: Packet) -> None:
-        kept = [program.token for program in self._household if program.master is not None]
+        kept = [program.token for program in self._household if program.durable]
         self._reply(link, packet, {"tokens": kept})
 
     def _take(self, link: Link, packet: Packet) -> None:

@@ -37,7 +37,7 @@ class Keeper:
         self._wake = _hear_signals()
         self._selector.register(self._wake, selectors.EVENT_READ, self._on_signal)
         self._household = Household(self._on_exit)
-        self._links = Links(directory, self._selector, self._answer, self._household.end_piped)
+        self._links = Links(directory, self._selector, self._answer, self._household.end_fleeting)
         self._requests = Requests(self._links, self._household, _make_staging())
 
     def run(self) -> None:
