@@ -12,7 +12,7 @@ from webterm.errors import InvalidPath
 from webterm.files.beneath import held
 from webterm.files.entries import Kind, Report, Usage, kind_of
 from webterm.files.placing import make_directory, settle
-from webterm.files.tree import REPORT_EVERY, Descent, listed, open_regular, reopen_regular
+from webterm.files.tree import REPORT_EVERY, Descent, link_text, listed, open_regular, reopen_regular
 
 PIECE: Final = 8 * 1024 * 1024
 _NO_RANGES: Final = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF}
@@ -130,7 +130,7 @@ class Copying:
         self._count()
 
     def _link(self, source: int, target: int, name: bytes) -> None:
-        os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+        os.symlink(link_text(source, name), name, dir_fd=target)
         if self._account is not None and os.geteuid() == 0:
             os.chown(name, self._account, self._account, dir_fd=target, follow_symlinks=False)
         self._count()

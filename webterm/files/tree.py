@@ -41,12 +41,17 @@ class Found:
     def link_text(self) -> bytes:
         """What this link says. Raises `webterm.errors.NoSuchFile`, also when it is no link any more."""
         with translated(self.path):
-            try:
-                return os.readlink(self.path.rpartition(b"/")[2], dir_fd=self.directory)
-            except OSError as error:
-                if error.errno != errno.EINVAL:
-                    raise
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
+            return link_text(self.directory, self.path.rpartition(b"/")[2])
+
+
+def link_text(directory: int, name: bytes) -> bytes:
+    """What the link of this name says. Raises OSError, ENOENT also when it is no link any more."""
+    try:
+        return os.readlink(name, dir_fd=directory)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from error
 
 
 def open_regular(directory: int, name: bytes) -> int:
