@@ -1,12 +1,13 @@
-"""What happened to terminals, for whoever keeps account of it."""
+"""What happened to terminals and commands, for whoever keeps account of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from webterm.access import Source
-from webterm.ids import TerminalId
+from webterm.ids import TerminalId, WorkspaceId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,16 @@ class TerminalClosed:
     program: str
 
 
-TerminalEvent = TerminalOpened | TerminalClosed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandRun:
+    """A command was run without a terminal, or a line shell was opened. ``program``: its name without arguments."""
+
+    source: Source
+    action: Literal["exec.run", "lines.open"]
+    workspace: WorkspaceId | None
+    program: str
+
+
+TerminalEvent = TerminalOpened | TerminalClosed | CommandRun
 Tell = Callable[[TerminalEvent], None]
 """Takes an event. It may not wait, and does not fail."""

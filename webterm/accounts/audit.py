@@ -16,7 +16,7 @@ import msgspec
 from webterm.access import ITSELF, Source
 from webterm.datadir import write_private
 from webterm.errors import StoreUnavailable
-from webterm.events import TerminalEvent, TerminalOpened
+from webterm.events import CommandRun, TerminalEvent, TerminalOpened
 from webterm.store import audit
 from webterm.store.audit import Entry, Head, Verdict
 from webterm.store.engine import Connection, Store
@@ -198,8 +198,12 @@ class AuditTrail:
 
 async def _append(conn: Connection, waiting: _Waiting, now: float) -> None:
     event = waiting.event
-    words = [event.driver, event.program]
+    action: str
+    if isinstance(event, CommandRun):
+        action, target, words = event.action, event.workspace or "", [event.program]
+    else:
+        action = "terminal.open" if isinstance(event, TerminalOpened) else "terminal.close"
+        target, words = event.terminal, [event.driver, event.program]
     if now - waiting.at >= LATE:
         words.append(f"({now - waiting.at:.0f} s earlier)")
-    action = "terminal.open" if isinstance(event, TerminalOpened) else "terminal.close"
-    await audit.append(conn, event.source, action, event.terminal, now=now, detail=" ".join(filter(None, words)))
+    await audit.append(conn, event.source, action, target, now=now, detail=" ".join(filter(None, words)))

@@ -17,6 +17,8 @@ PATIENCE = 30.0
 """Seconds that a shell has to begin."""
 LAST_WORDS = 0.5
 """Seconds for which output is waited for when the shell has ended."""
+MOST_AFTER = 100
+"""Reads, each of some KiB, after the end of the shell: more than a terminal can hold."""
 SIZE = Size(80, 24)
 LONGEST_LINE = 1024 * 1024
 _SHOWN = 400
@@ -71,7 +73,7 @@ class LineShell:
         loop = asyncio.get_running_loop()
         self._exit = loop.create_task(session.wait())
         self._reading: asyncio.Task[bytes] | None = None
-        self._last_words: float | None = None
+        self._after = 0
 
     @classmethod
     async def open(
@@ -172,9 +174,7 @@ class LineShell:
         if self._state is State.ENDED:
             exit_ = await self.wait()
             said = self._last.decode("utf-8", "replace").strip()
-            raise LaunchFailed(
-                f"the shell ended at once ({exit_.status if exit_.signal is None else exit_.signal}): {said}"
-            )
+            raise LaunchFailed(f"the shell ended at once ({exit_.signal or exit_.status}): {said}")
 
     async def _step(self) -> None:
         if self._restart:
@@ -197,16 +197,13 @@ class LineShell:
         """
         if self._reading is None:
             self._reading = asyncio.create_task(self._session.read())
-        now = asyncio.get_running_loop().time
-        while not self._reading.done():
-            if self._last_words is None:
-                await asyncio.wait([self._reading, self._exit], return_when=asyncio.FIRST_COMPLETED)
-                if self._exit.done():
-                    self._last_words = now() + LAST_WORDS
-            elif now() < self._last_words:
-                await asyncio.wait([self._reading], timeout=self._last_words - now())
-            else:
-                return b""
+        if not self._exit.done():
+            await asyncio.wait([self._reading, self._exit], return_when=asyncio.FIRST_COMPLETED)
+        if self._exit.done():
+            self._after += 1
+            await asyncio.wait([self._reading], timeout=LAST_WORDS)
+        if not self._reading.done() or self._after > MOST_AFTER:
+            return b""
         reading, self._reading = self._reading, None
         try:
             return reading.result()
