@@ -117,6 +117,8 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
         env=settings.local.env,
         close_grace=settings.local.close_grace,
         close_scope=settings.local.close_scope,
+        hidden=(settings.workspaces_dir, settings.templates_dir),
+        readable=[Path(path) for path in settings.sandbox.readable],
     )
     return {local.name: local, EchoDriver.name: EchoDriver()}
 

@@ -72,6 +72,10 @@ ORIGINS = Check(
     "a list of origins such as https://host or https://host:port, without a path",
 )
 PATH = Check(lambda path: "\0" not in path, "a path")
+DIRECTORIES = Check(
+    lambda paths: all(path.startswith("/") and path.strip("/") and "\0" not in path for path in paths),
+    "a list of absolute paths other than /",
+)
 ENVIRONMENT = Check(_is_environment, "a table of variables: names of letters, digits and _, and texts without NUL")
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from webterm.settings_checks import PATH
+from webterm.settings_checks import DIRECTORIES, PATH
 
 
 class Workspaces(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +42,13 @@ class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Confined programs may use the machine's network, its loopback services included."),
     ] = False
+    readable: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Directories that confined programs may read beside the system's own, such as /opt/tools.",
+            extra={"check": DIRECTORIES},
+        ),
+    ] = ()
     processes: Annotated[int, Meta(description="Most processes and threads.", ge=0, le=1_000_000)] = 512
     memory: Annotated[int, Meta(description="Most memory in bytes.", ge=0, le=2**50)] = 2 * 1024**3
     cpu: Annotated[float, Meta(description="Most processors, 0.5 for half of one.", ge=0, le=4096)] = 0.0
