@@ -93,7 +93,7 @@ def bubblewrap(tools: Tools, surroundings: Surroundings, plan: Plan) -> tuple[st
         *("--dir", "/var", "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run"),  # noqa: S108
         *_chosen(surroundings),
         *("--bind", str(runtime.files), HOME),
-        *("--remount-ro", "/", "--chdir", HOME, "--"),
+        *("--remount-ro", "/", "--chdir", "/", "--"),
         *(tools.perl, "-f", "-e", _FIRST, "--", *drop_privileges(tools, plan), tools.sleep, "infinity"),
     )
 

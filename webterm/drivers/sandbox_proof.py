@@ -49,7 +49,7 @@ def prove(surroundings: Surroundings, search: str | None = None) -> Proof:
 def _plan(directory: Path) -> Plan:
     as_root = os.geteuid() == 0
     files, made = directory / "files", directory / "made"
-    files.mkdir()
+    files.mkdir(mode=0o700)
     made.mkdir()
     if as_root:
         os.chown(files, _ACCOUNT, _ACCOUNT)
