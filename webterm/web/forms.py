@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from urllib.parse import unquote_to_bytes
 
-from aiohttp import BodyPartReader, MultipartReader, web
-from aiohttp.http_exceptions import BadHttpMessage
+from aiohttp import web
 from msgspec import Struct
 
 from webterm.access import Role, Scope
-from webterm.errors import InvalidPath, InvalidRequest, TooBig
+from webterm.errors import InvalidPath, TooBig
 from webterm.protocol.file_entries import FileEntry, file_entry
 from webterm.web.bodies import json
+from webterm.web.multipart import Form, Part, boundary_of
 from webterm.web.parameters import flag
 from webterm.web.paths import PATH, WORKSPACE, path_of, workspace_of
 from webterm.web.row import Parameter, Row
 from webterm.web.site import actor, work
-from webterm.web.transfers import BROKEN, PIECE, Transfer, gathered, invite, plain, transferring
+from webterm.web.transfers import Transfer, gathered, plain, transferring
 from webterm.work.files import ANY
 
 MOST_FILES = 2000
 """Files in one form."""
 MOST_IGNORED = 64 * 1024
 """Bytes of a field that is no file."""
-NAME = re.compile(rb';\s*filename="((?:[^"\\]|\\.)*)"', re.IGNORECASE | re.DOTALL)
+QUOTED = re.compile(rb';\s*([a-z*]+)="((?:[^"\\]|\\.)*)"', re.IGNORECASE | re.DOTALL)
 EXTENDED = re.compile(rb";\s*filename\*=utf-8'[A-Za-z0-9-]*'([^\s;]+)", re.IGNORECASE)
 BARE = re.compile(rb';\s*filename=([^\s;"]+)', re.IGNORECASE)
 BACKSLASHED = re.compile(rb'\\(["\\])')
 PERCENT = re.compile(rb"%(22|0D|0A)", re.IGNORECASE)
-MALFORMED = (ValueError, AssertionError, RuntimeError, BadHttpMessage)
-"""What the reader of forms raises when one is none."""
 
 
 class Uploaded(Struct, frozen=True, kw_only=True):
@@ -49,19 +46,21 @@ async def upload_all(request: web.Request) -> web.StreamResponse:
 async def upload(request: web.Request) -> web.StreamResponse:
     """Files for a directory, which is made where it is missing."""
     plain(request)
-    if request.content_type != "multipart/form-data":
-        raise web.HTTPUnsupportedMediaType(text="the body has to be multipart/form-data")
+    boundary = boundary_of(request)
     who, workspace, directory = actor(request), workspace_of(request), path_of(request)
     overwrite = flag(request, "overwrite", False)
     files = work(request).files
     done: list[FileEntry] = []
     async with transferring(request) as transfer:
         await work(request).workspaces.allowed(who, workspace, Role.WRITE)
-        await invite(request)
-        async for part in _files_in(transfer, request):
+        async for part in Form(transfer.arriving(), boundary).parts():
+            name = name_of(part.disposition)
+            if name is None:
+                await _ignore(part)
+                continue
             if len(done) >= MOST_FILES:
                 raise TooBig(f"a form has at most {MOST_FILES} files")
-            path = b"/".join(filter(None, (directory, name_of(part))))
+            path = b"/".join(filter(None, (directory, name)))
             written = await files.write(
                 who,
                 workspace,
@@ -74,74 +73,38 @@ async def upload(request: web.Request) -> web.StreamResponse:
     return json(Uploaded(items=done))
 
 
-def name_of(part: BodyPartReader) -> bytes:
-    """A file's relative path, as the form says it. Raises `webterm.errors.InvalidPath` for an empty one.
+def name_of(disposition: bytes) -> bytes | None:
+    """A file's relative path, as the form says it; None: it is no file. Raises `webterm.errors.InvalidPath`.
 
     Browsers write line ends and quotes as ``%0A`` and ``%22`` and nothing else so; others use a backslash.
     """
-    header = part.headers.get("Content-Disposition", "").encode("utf-8", "surrogateescape")
-    if extended := EXTENDED.search(header):
+    rest = QUOTED.sub(b"", disposition)
+    if extended := EXTENDED.search(rest):
         name = unquote_to_bytes(extended[1])
-    elif quoted := NAME.search(header):
-        plain_name = BACKSLASHED.sub(rb"\1", quoted[1])
+    elif bare := BARE.search(rest):
+        name = bare[1]
+    elif quoted := [found for found in QUOTED.finditer(disposition) if found[1].lower() == b"filename"]:
+        plain_name = BACKSLASHED.sub(rb"\1", quoted[-1][2])
         name = PERCENT.sub(lambda found: bytes([int(found[1], 16)]), plain_name)
     else:
-        bare = BARE.search(header)
-        name = bare[1] if bare else b""
+        return None
     if not name:
         raise InvalidPath("each file of a form has a filename, which is its relative path")
     return name
 
 
-async def _files_in(transfer: Transfer, request: web.Request) -> AsyncIterator[BodyPartReader]:
-    """The fields that are files; each has to be read to its end before the next."""
-    with _understood():
-        reader = await request.multipart()
-    while True:
-        with _understood():
-            async with transfer.waiting():
-                part = await reader.next()
-        if part is None:
-            return
-        if isinstance(part, MultipartReader):
-            raise InvalidRequest("a form in a form is nothing that this takes")
-        if "filename" in part.headers.get("Content-Disposition", ""):
-            yield part
-        else:
-            await _ignore(transfer, part)
-
-
-async def _content(transfer: Transfer, part: BodyPartReader) -> AsyncIterator[bytes]:
-    async for piece in gathered(_arriving(transfer, part)):
+async def _content(transfer: Transfer, part: Part) -> AsyncIterator[bytes]:
+    async for piece in gathered(aiter(part)):
         yield piece
     await transfer.still()
 
 
-async def _arriving(transfer: Transfer, part: BodyPartReader) -> AsyncIterator[bytes]:
-    while not part.at_eof():
-        with _understood():
-            async with transfer.waiting():
-                piece = await part.read_chunk(PIECE)
-        if piece:
-            yield bytes(piece)
-
-
-async def _ignore(transfer: Transfer, part: BodyPartReader) -> None:
+async def _ignore(part: Part) -> None:
     seen = 0
-    async for piece in _arriving(transfer, part):
+    async for piece in part:
         seen += len(piece)
         if seen > MOST_IGNORED:
             raise TooBig(f"a field that is no file has at most {MOST_IGNORED} bytes")
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    try:
-        yield
-    except BROKEN as error:
-        raise InvalidRequest("the body broke off") from error
-    except MALFORMED as error:
-        raise InvalidRequest("the body is no form: a boundary or a header in it is wrong") from error
 
 
 QUERY = (Parameter(name="overwrite", kind="flag", doc="Replace files that are there; without it they refuse."),)

@@ -83,7 +83,7 @@ class Transfer:
         Before the end the sender's right is looked at once more. Raises `webterm.errors.InvalidRequest` for a body
         that breaks off, and `webterm.errors.NotSignedIn` and others as the gate does.
         """
-        async for piece in gathered(self._arriving()):
+        async for piece in gathered(self.arriving()):
             yield piece
         await self.still()
 
@@ -99,7 +99,8 @@ class Transfer:
         if found.actor is None or found.actor.id != self.actor.id:
             raise NotSignedIn("somebody else is signed in now")
 
-    async def _arriving(self) -> AsyncIterator[bytes]:
+    async def arriving(self) -> AsyncIterator[bytes]:
+        """The request's body as it arrives. Raises `webterm.errors.InvalidRequest` for one that breaks off."""
         await invite(self._request)
         content = self._request.content
         while True:
