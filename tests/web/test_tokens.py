@@ -179,7 +179,7 @@ async def test_what_is_no_personal_token(running: Running, ann: User) -> None:
         {"scopes": []},
         {"scopes": ["account"]},
         {"scopes": ["root"]},
-        {"scopes": ["terminals:read"] * 4},
+        {"scopes": ["terminals:read"] * 6},
         {"scopes": "terminals:read"},
         {"name": ""},
         {"name": "x" * 101},

@@ -18,7 +18,7 @@ GUESTS = 1_000_000_000
 """What is added to a guest's number, so that it is no person's alias."""
 
 Port = Annotated[int, Meta(ge=1, le=65_535)]
-Variable = Annotated[str, Meta(max_length=128, pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\Z")]
+Variable = Annotated[str, Meta(max_length=128, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$(?!\n)")]
 
 
 class EnvironmentLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,14 +39,14 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     what the settings allow; it never gives more.
     """
 
-    driver: Annotated[str, Meta(max_length=32, pattern=r"\A[a-z][a-z0-9_-]*\Z")] | None = None
-    image: Annotated[str, Meta(max_length=256, pattern=r"\A[^\x00-\x20]*\Z")] = ""
+    driver: Annotated[str, Meta(max_length=32, pattern=r"^[a-z][a-z0-9_-]*$(?!\n)")] | None = None
+    image: Annotated[str, Meta(max_length=256, pattern=r"^[^\x00-\x20]*$(?!\n)")] = ""
     env: Annotated[
-        dict[Variable, Annotated[str, Meta(max_length=8192, pattern=r"\A[^\x00]*\Z")]], Meta(max_length=64)
+        dict[Variable, Annotated[str, Meta(max_length=8192, pattern=r"^[^\x00]*$(?!\n)")]], Meta(max_length=64)
     ] = {}
     ports: Annotated[tuple[Port, ...], Meta(max_length=32)] = ()
     limits: EnvironmentLimits = EnvironmentLimits()
-    cwd: Annotated[str, Meta(max_length=4096, pattern=r"\A[^\x00]*\Z")] = ""
+    cwd: Annotated[str, Meta(max_length=4096, pattern=r"^[^\x00]*$(?!\n)")] = ""
     network: bool = True
 
 
