@@ -244,6 +244,41 @@ export interface SearchResult {
   complete: boolean;
 }
 
+/**
+ * A command: `argv`, or a `line` for the shell. `cwd` is relative to the workspace, `timeout` in seconds. `stdin`
+ * is a text, `stdin_base64` bytes; without either there is nothing to read. `limit` bytes of each stream are kept.
+ * With `stream` the answer is lines of JSON as output comes, without a limit: `{"stream", "data"}` with `base64`
+ * where it is not UTF-8, and one with `status` or `signal` in the end.
+ */
+export interface NewExecution {
+  argv?: string[];
+  line?: string | null;
+  cwd?: string | null;
+  env?: Record<string, string>;
+  stdin?: string | null;
+  stdin_base64?: string | null;
+  timeout?: number;
+  limit?: number;
+  stream?: boolean;
+}
+
+/**
+ * How a command ended, by `status` or `signal`, after `duration` seconds, and what it has said. Where output is
+ * not UTF-8 its text has U+FFFD, and `…_base64` has its bytes. `truncated`: more was said than kept. `timed_out`:
+ * it was killed because it took too long.
+ */
+export interface ExecutionResult {
+  stdout: string;
+  stderr: string;
+  stdout_base64: string | null;
+  stderr_base64: string | null;
+  truncated: boolean;
+  status: number | null;
+  signal: string | null;
+  timed_out: boolean;
+  duration: number;
+}
+
 /** An OpenID provider with which one can sign in; `name` is for people. */
 export interface SignInProvider {
   id: string;
@@ -535,6 +570,7 @@ export interface Routes {
   "POST /api/v1/workspaces/{workspace}/upload": { body: FormData; answer: Uploaded };
   "POST /api/v1/workspaces/{workspace}/upload/{path}": { body: FormData; answer: Uploaded };
   "GET /api/v1/workspaces/{workspace}/search": { body: null; answer: SearchResult };
+  "POST /api/v1/workspaces/{workspace}/exec": { body: NewExecution; answer: ExecutionResult };
   "GET /api/v1/auth/options": { body: null; answer: Options };
   "GET /api/v1/auth/me": { body: null; answer: Me };
   "GET /api/v1/tiers": { body: null; answer: TierNumbers[] };

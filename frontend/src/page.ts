@@ -71,6 +71,8 @@ export class Page {
   /** Whether a panel lies over the terminals. */
   readonly covered = computed(() => this.panels.shown(this.me.value) !== null);
   private stage: HTMLElement | null = null;
+  private drawn: Tab | OpenFile | null = null;
+  private unfocused = false;
   private hintTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
@@ -146,9 +148,16 @@ export class Page {
 
   /** Where keys go when nothing else has them: the file in front, or the terminal. */
   focus(): void {
+    this.unfocused = this.front.value !== this.drawn; // what is not in front yet cannot be focused
     const front = this.work.desk.front.value;
     if (front) front.focus();
     else this.pane?.focus();
+  }
+
+  /** What is in front has been drawn. */
+  drew(front: Tab | OpenFile | null): void {
+    this.drawn = front;
+    if (this.unfocused) this.focus();
   }
 
   /** Take a terminal, or an open file, to the front. */

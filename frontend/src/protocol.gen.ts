@@ -93,21 +93,49 @@ export interface ListMessage {
   type: "list";
 }
 
-/** A command without a terminal; stdout and stderr apart. */
-export interface ExecMessage {
-  type: "exec";
-  channel: number;
-  workspace: string;
-  argv: string[];
-  cwd?: string | null;
-  env?: Record<string, string>;
-  timeout?: number | null;
-}
-
 /** Answered by `pong`. */
 export interface PingMessage {
   type: "ping";
   nonce?: string | null;
+}
+
+/**
+ * Run a command without a terminal, stdout and stderr apart: `argv`, or a `line` for the shell. `input` and
+ * `end_input` follow on its channel, unless `stdin` says all that there is.
+ */
+export interface ExecMessage {
+  type: "exec";
+  channel: number;
+  workspace: string;
+  argv?: string[];
+  line?: string | null;
+  cwd?: string | null;
+  env?: Record<string, string>;
+  stdin?: string | null;
+  timeout?: number | null;
+}
+
+/** The command gets no more input. */
+export interface EndInputMessage {
+  type: "end_input";
+  channel: number;
+}
+
+/** Open a line shell: a line goes in, its text and its status come out. */
+export interface OpenLinesMessage {
+  type: "open_lines";
+  channel: number;
+  workspace?: string | null;
+  driver?: string | null;
+  cwd?: string | null;
+  env?: Record<string, string>;
+}
+
+/** A command for a line shell, of one line or many; while one runs, a line for its stdin. */
+export interface LineMessage {
+  type: "line";
+  channel: number;
+  data: string;
 }
 
 /** What is in a directory, by name. `after` is the `next` of the page before. */
@@ -349,12 +377,16 @@ export interface ViewersMessage {
   viewers: ViewerInfo[];
 }
 
-/** The program has ended, and all of its output has been sent; unless it was closed, which waits for nobody. */
+/**
+ * The program has ended, and all of its output has been sent; unless it was closed, which waits for nobody.
+ * `timed_out`: a command without a terminal was killed because it took too long.
+ */
 export interface ExitedMessage {
   type: "exited";
   channel: number;
   status?: number | null;
   signal?: string | null;
+  timed_out?: boolean;
 }
 
 /** This channel is over; the terminal may live on. */
@@ -362,14 +394,6 @@ export interface DetachedMessage {
   type: "detached";
   channel: number;
   reason: "closed" | "replaced" | "revoked" | "shutdown";
-}
-
-/** Output of a command without a terminal. */
-export interface ExecOutputMessage {
-  type: "exec_output";
-  channel: number;
-  stream: "stderr" | "stdout";
-  data: string;
 }
 
 /**
@@ -425,6 +449,35 @@ export interface ErrorMessage {
 export interface PongMessage {
   type: "pong";
   nonce?: string | null;
+}
+
+/** Output of a command without a terminal. */
+export interface ExecOutputMessage {
+  type: "exec_output";
+  channel: number;
+  stream: "stderr" | "stdout";
+  data: string;
+}
+
+/** The answer to `open_lines`: the shell waits for a line. */
+export interface LinesOpenedMessage {
+  type: "lines_opened";
+  channel: number;
+}
+
+/** What programs of a line shell have printed. */
+export interface LineOutputMessage {
+  type: "line_output";
+  channel: number;
+  data: string;
+}
+
+/** The command of a `line` has ended: its status as the shell's `$?`, and the directory the shell is in. */
+export interface LineDoneMessage {
+  type: "line_done";
+  channel: number;
+  status: number;
+  cwd: string;
 }
 
 /**
@@ -551,8 +604,11 @@ export type ClientMessage =
   | AckMessage
   | CloseMessage
   | ListMessage
-  | ExecMessage
   | PingMessage
+  | ExecMessage
+  | EndInputMessage
+  | OpenLinesMessage
+  | LineMessage
   | ListFilesMessage
   | StatFileMessage
   | ReadFileMessage
@@ -579,11 +635,14 @@ export type ServerMessage =
   | ViewersMessage
   | ExitedMessage
   | DetachedMessage
-  | ExecOutputMessage
   | TerminalsMessage
   | NoticeMessage
   | ErrorMessage
   | PongMessage
+  | ExecOutputMessage
+  | LinesOpenedMessage
+  | LineOutputMessage
+  | LineDoneMessage
   | FilesMessage
   | FileMessage
   | FileDataMessage

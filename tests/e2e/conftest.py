@@ -9,9 +9,9 @@ from typing import Protocol
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
-from tests.e2e.browsing import DESKTOP, Device, Person
+from tests.e2e.browsing import DESKTOP, PATIENCE, Device, Person
 from tests.e2e.serving import ROOT, Server, serving
 
 QUIET = (
@@ -40,6 +40,7 @@ async def browser(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bro
     assert (ROOT / "webterm/static/index.html").is_file(), "build the page first: npm --prefix frontend run build"
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     assert path, "install chromium"
+    expect.set_options(timeout=PATIENCE)
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(
             executable_path=path,

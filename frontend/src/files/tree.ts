@@ -158,10 +158,9 @@ export class Tree {
         listing = await this.source.list(folder.place, this.hidden.value, listing.next, PAGE);
         items = [...items, ...listing.items];
       }
-      const first = after === null && !folder.known;
       const whole = listing.next === null && items.length <= PAGE;
       Object.assign(folder, { entries: whole ? sorted(items) : items, next: listing.next, problem: null, known: true });
-      if (first && folder.place === "" && this.current.value === null) this.current.value = folder.entries[0]?.place ?? null;
+      if (folder.place === "" && this.current.value === null) this.current.value = folder.entries[0]?.place ?? null;
     } catch (error) {
       if (this.folders.get(folder.place) !== folder) return;
       if (isMissing(error) && folder.place !== "") return this.close(folder.place);

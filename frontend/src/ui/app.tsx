@@ -1,7 +1,7 @@
 import "@xterm/xterm/css/xterm.css";
 import "../accounts.css";
 import "../files.css";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { sentence } from "../api";
 import type { Page } from "../page";
 import { DeskView } from "./desk";
@@ -25,6 +25,10 @@ export function App({ page }: { page: Page }) {
   const state = page.state.value;
   const signedOut = state.kind === "signed_out";
   const edited = page.work.desk.front.value !== null;
+  const front = page.front.value;
+  useLayoutEffect(() => {
+    if (!edited) page.drew(front); // a file says so itself
+  }, [front, edited]);
   return (
     <>
       <div class="shell" inert={signedOut}>

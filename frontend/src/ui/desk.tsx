@@ -1,6 +1,6 @@
 /** The open files. All stay where they are, one over the other, so that each keeps its cursor and what is in sight. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { address } from "../api";
 import type { Editor } from "../editing/editor";
 import { filePath } from "../files/calls";
@@ -25,6 +25,9 @@ function FileView({ page, file }: { page: Page; file: OpenFile }) {
   const name = nameOf(file.place.value);
   const phase = file.phase.value;
   const conflict = file.conflict.value;
+  useLayoutEffect(() => {
+    if (!behind) page.drew(file);
+  }, [behind]);
   useEffect(() => {
     if (conflict && !behind) page.dialog.value = { kind: "conflict", file };
   }, [conflict]);

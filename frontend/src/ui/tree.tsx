@@ -126,7 +126,7 @@ function RowView({ row, top, height, current, over, open, ask, drag, draggable }
   const style = { top, height, paddingLeft: 6 + (row.level - 1) * 14 };
   if (!entry) {
     return row.kind === "more" ? (
-      <button class="row-of-tree note" style={style} tabIndex={-1} disabled={row.busy} onClick={open}>
+      <button class="row-of-tree note" style={style} tabIndex={-1} onMouseDown={stay} onClick={open}>
         {row.busy ? "…" : "Show more"}
       </button>
     ) : (
@@ -187,6 +187,12 @@ function RowView({ row, top, height, current, over, open, ask, drag, draggable }
       </button>
     </div>
   );
+}
+
+/** The focus stays in the tree: this row goes when it has been pressed. */
+function stay(event: MouseEvent): void {
+  event.preventDefault();
+  document.getElementById("files-tree")?.focus();
 }
 
 function Empty({ page, shelf }: { page: Page; shelf: Shelf }) {
