@@ -21,6 +21,7 @@ from webterm.files.entries import ANY, Entry, Expected, entry_of, tag_of
 from webterm.files.faults import translated
 from webterm.files.names import shown, temporary
 from webterm.files.placing import Place, mode_of, settle
+from webterm.files.tree import check_regular
 
 MOST_TRIES: Final = 16
 
@@ -176,6 +177,7 @@ def take_in(
 ) -> Entry:
     """Rename a finished file of another directory (that is held) to its place. Raises as `put`."""
     with held(os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)) as fd:
+        check_regular(fd)
         there = check(place, path, expected)
         if there is not None:
             with held(reopen(fd, os.O_RDONLY)) as opened:
