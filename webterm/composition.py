@@ -47,7 +47,9 @@ from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
 from webterm.web.routes import install
 from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
+from webterm.work.executions import Executions
 from webterm.work.files import Files
+from webterm.work.line_shells import LineShells
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -92,7 +94,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     app.cleanup_ctx.append(partial(_keeping, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
-    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes))
+    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes, drivers, trail))
     app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
 
@@ -123,12 +125,23 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
     return {local.name: local, EchoDriver.name: EchoDriver()}
 
 
-async def _working(site: Site, workspaces: Workspaces, runtimes: Runtimes, app: web.Application) -> AsyncIterator[None]:
+async def _working(
+    site: Site,
+    workspaces: Workspaces,
+    runtimes: Runtimes,
+    drivers: Mapping[str, Driver],
+    trail: AuditTrail,
+    app: web.Application,
+) -> AsyncIterator[None]:
     """Workspaces and their files, around everything that runs in them."""
     settings = site.settings
     files = Files(workspaces)
     uploads = Uploads(files, settings.workspaces_dir)
     watches = Watches(files, most=settings.workspaces.watches)
+    executions = Executions(drivers, runtimes.place, files.holds, trail.note)
+    line_shells = LineShells(drivers, runtimes.place, files.holds, trail.note)
+    for each in (executions, line_shells):
+        runtimes.subscribe(each.on_runtime)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(workspaces.aclose)
         await workspaces.start()
@@ -136,7 +149,15 @@ async def _working(site: Site, workspaces: Workspaces, runtimes: Runtimes, app: 
         stack.push_async_callback(uploads.aclose)
         await uploads.start()
         stack.push_async_callback(watches.aclose)
-        site.work = Workbench(workspaces=workspaces, runtimes=runtimes, files=files, uploads=uploads, watches=watches)
+        site.work = Workbench(
+            workspaces=workspaces,
+            runtimes=runtimes,
+            files=files,
+            uploads=uploads,
+            watches=watches,
+            executions=executions,
+            line_shells=line_shells,
+        )
         yield
 
 
@@ -153,6 +174,8 @@ async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web
         yield
     finally:
         if site.work is not None:
+            await site.work.executions.aclose()
+            await site.work.line_shells.aclose()
             await site.work.runtimes.aclose()
         await hub.aclose(end=end)
         for driver in drivers.values():

@@ -13,6 +13,7 @@ from webterm.access import Scope
 from webterm.hub.hub import Hub
 from webterm.ids import LoginId
 from webterm.protocol import messages
+from webterm.protocol.exec_messages import FromClientAboutCommands
 from webterm.protocol.file_messages import FromClientAboutFiles
 from webterm.protocol.message import type_of
 
@@ -30,7 +31,6 @@ REFUSED: dict[str, dict[str, object]] = {
     "rename": {"title": "mine"},
     "signal": {"name": "INT"},
     "close": {},
-    "exec": {"workspace": "w", "argv": ["ls"]},
 }
 HARMLESS: dict[str, dict[str, object]] = {
     "attach": {"terminal": "", "role": "write", "cols": 10, "rows": 10},
@@ -47,7 +47,7 @@ async def terminal_of(peer: Peer) -> str:
 
 
 def test_every_message_is_thought_of() -> None:
-    others = get_args(FromClientAboutFiles)  # tests of files think of them
+    others = (*get_args(FromClientAboutFiles), *get_args(FromClientAboutCommands))  # tests of those think of them
     kinds = [type_of(cls) for cls in get_args(messages.FromClient) if cls not in others]
     assert sorted(kinds) == sorted([*REFUSED, *HARMLESS])
 
@@ -60,7 +60,7 @@ async def test_a_proof_that_is_good_for_looking_only(join: Join, kind: str) -> N
     looker.send("attach", channel=1, terminal=terminal, role="write", cols=10, rows=10)
     attached = await looker.expect("attached")
     assert (attached["role"], attached["cols"]) == ("read", 80)
-    number = 2 if kind in {"open", "exec"} else 1
+    number = 2 if kind == "open" else 1
     looker.send(kind, channel=number, **REFUSED[kind])
     await looker.expect("error", code="missing_scope", channel=number)
     owner.send("input", channel=channel, data="untouched")

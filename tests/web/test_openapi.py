@@ -124,7 +124,7 @@ def taken_media(row: Row) -> set[str]:
 def expected_media(row: Row) -> set[str]:
     if row.media is not None:
         return {row.media}
-    return {JSON} if row.answer is not None else set()
+    return {JSON, *filter(None, [row.streamed])} if row.answer is not None else set()
 
 
 @pytest.mark.parametrize("row", ALL_ROWS, ids=named)

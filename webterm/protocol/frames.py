@@ -17,6 +17,7 @@ SUBPROTOCOLS = (BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL)
 
 OUTPUT, INPUT, EXEC_OUTPUT = 1, 2, 3
 _OUTPUT = struct.Struct(">BLQ")
+_EXEC_OUTPUT = struct.Struct(">BLB")
 _INPUT = struct.Struct(">BL")
 
 _TYPES = frozenset(type_of(message) for message in FromClient.__args__)
@@ -55,6 +56,11 @@ def encode(message: Message) -> Frame:
 def encode_output(channel: int, offset: int, data: bytes) -> Frame:
     """Output as a binary frame."""
     return Frame(False, _OUTPUT.pack(OUTPUT, channel, offset) + data)
+
+
+def encode_exec_output(channel: int, stream: int, data: bytes) -> Frame:
+    """Output of a command as a binary frame; ``stream`` is 1 for stdout, 2 for stderr."""
+    return Frame(False, _EXEC_OUTPUT.pack(EXEC_OUTPUT, channel, stream) + data)
 
 
 def decode(text: bytes) -> FromClient | Refused:

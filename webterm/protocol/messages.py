@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from webterm.protocol.exec_messages import Exec, ExecOutput
+from webterm.protocol.exec_messages import FromClientAboutCommands, FromServerAboutCommands
 from webterm.protocol.file_messages import FromClientAboutFiles, FromServerAboutFiles
 from webterm.protocol.message import (
     DEFAULT_WINDOW,
@@ -245,10 +245,14 @@ class Viewers(ChannelMessage, frozen=True, kw_only=True, tag="viewers"):
 
 
 class Exited(ChannelMessage, frozen=True, kw_only=True, tag="exited"):
-    """The program has ended, and all of its output has been sent; unless it was closed, which waits for nobody."""
+    """The program has ended, and all of its output has been sent; unless it was closed, which waits for nobody.
+
+    ``timed_out``: a command without a terminal was killed because it took too long.
+    """
 
     status: int | None = None
     signal: str | None = None
+    timed_out: bool = False
 
 
 class Detached(ChannelMessage, frozen=True, kw_only=True, tag="detached"):
@@ -302,8 +306,8 @@ FromClient = (
     | Ack
     | Close
     | List
-    | Exec
     | Ping
+    | FromClientAboutCommands
     | FromClientAboutFiles
 )
 FromServer = (
@@ -318,11 +322,11 @@ FromServer = (
     | Viewers
     | Exited
     | Detached
-    | ExecOutput
     | Terminals
     | Notice
     | Error
     | Pong
+    | FromServerAboutCommands
     | FromServerAboutFiles
 )
 

@@ -229,6 +229,8 @@ def _success(row: Row, shapes: _Shapes) -> Json:
         response["content"] = {row.media: {"schema": schema}}
     elif row.answer is not None:
         response["content"] = {"application/json": {"schema": shapes.of(row.answer)}}
+    if row.streamed is not None:
+        response["content"][row.streamed] = {"schema": {}}
     headers: Json = {header.name: _described(header) for header in row.headers}
     if row.limit != "none":
         headers |= {header.name: {"$ref": f"#/components/headers/{header.name}"} for header in LIMIT_HEADERS}

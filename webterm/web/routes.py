@@ -12,6 +12,7 @@ from webterm.web import (
     devices,
     documents,
     downloads,
+    executions,
     files,
     forms,
     health,
@@ -53,6 +54,7 @@ ROWS: Sequence[Row] = (
     *uploads.ROWS,
     *forms.ROWS,
     *searches.ROWS,
+    *executions.ROWS,
     *auth.ROWS,
     *tiers.ROWS,
 )

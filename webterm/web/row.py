@@ -37,8 +37,9 @@ class Row:
     answer is the same for everybody. ``ticket``: a one-use ticket in the URL is as good as a login.
     ``body``: what the request's JSON is read as; ``takes`` is the media type of a body that is no JSON and of any
     length, which the handler reads as it comes (`webterm.web.transfers`). ``answer``: what the JSON of the answer is
-    (None: there is none), with ``status``; ``media`` where the answer is no JSON; ``also``: further statuses that are
-    no refusals; ``headers`` those of the answer that do not follow from the rest, ``asked`` those of the request.
+    (None: there is none), with ``status``; ``media`` where the answer is no JSON; ``streamed``: what it is where the
+    body asks for it in pieces; ``also``: further statuses that are no refusals; ``headers`` those of the answer that do
+    not follow from the rest, ``asked`` those of the request.
     ``errors``: statuses of refusals beyond those that follow from the rest of the row. ``doc`` says what the route is
     for, on one line.
     """
@@ -58,6 +59,7 @@ class Row:
     status: int = 200
     also: tuple[int, ...] = ()
     media: str | None = None
+    streamed: Literal["application/x-ndjson"] | None = None
     query: tuple[Parameter, ...] = ()
     headers: tuple[Parameter, ...] = ()
     asked: tuple[Parameter, ...] = ()

@@ -16,6 +16,7 @@ from webterm.access import Actor, Scope
 from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown, Unavailable
 from webterm.ids import ProofId
 from webterm.protocol.connection import MESSAGE_LIMIT, Connection
+from webterm.protocol.executing import CommandSpeaker
 from webterm.protocol.files import FileSpeaker
 from webterm.protocol.frames import BINARY_SUBPROTOCOL, SUBPROTOCOLS, Frame
 from webterm.protocol.runtimes import RuntimeSpeaker
@@ -227,6 +228,7 @@ def _speakers(bench: Workbench | None) -> list[MakeSpeaker]:
         return []
     return [
         partial(FileSpeaker, files=bench.files, watches=bench.watches),
+        partial(CommandSpeaker, executions=bench.executions, shells=bench.line_shells),
         partial(RuntimeSpeaker, runtimes=bench.runtimes, workspaces=bench.workspaces),
     ]
 

@@ -18,13 +18,13 @@ from webterm.work.line_shell import Done, LineShell, State, Text
 from webterm.work.runtimes import RuntimeChanged
 from webterm.work.underway import Stay, Underway
 
-__all__ = ["Done", "LineShells", "OpenLines", "Text"]
+__all__ = ["Done", "LineShells", "OpenShell", "Text"]
 
 MOST = 16
 """Line shells that one person may have open."""
 
 
-class OpenLines:
+class OpenShell:
     """A line shell of somebody's, which ends with their right to be where it is. As `LineShell` otherwise."""
 
     def __init__(self, shell: LineShell, stay: Stay) -> None:
@@ -95,7 +95,7 @@ class LineShells:
         driver: str | None = None,
         cwd: str | None = None,
         env: Mapping[str, str] | None = None,
-    ) -> OpenLines:
+    ) -> OpenShell:
         """Start a shell. Needs `webterm.access.Scope.TERMINALS_WRITE`, and `webterm.access.Role.WRITE` in a workspace.
 
         Raises what `webterm.work.runtimes.Runtimes.place` and `LineShell.open` raise, and
@@ -111,7 +111,7 @@ class LineShells:
         except BaseException:
             stay.close()
             raise
-        lines = OpenLines(shell, stay)
+        lines = OpenShell(shell, stay)
         try:
             stay.begin(lambda: self._tasks.run(shell.aclose()))
         except BaseException:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webterm.work.executions import Executions
 from webterm.work.files import Files
+from webterm.work.line_shells import LineShells
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -20,3 +22,5 @@ class Workbench:
     files: Files
     uploads: Uploads
     watches: Watches
+    executions: Executions
+    line_shells: LineShells
