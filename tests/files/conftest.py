@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import stat
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,14 @@ SECRET = b"nobody in the workspace may see this"
 def way(request: pytest.FixtureRequest) -> Way:
     """Each way in which paths are opened; everything holds for both."""
     return "openat2" if request.param == "openat2" else "walk"
+
+
+@contextlib.contextmanager
+def in_memory() -> Iterator[Path]:
+    """A directory in memory, where there is one: quick, however busy the disk is."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from tests.files.conftest import put
+from tests.files.conftest import in_memory, put
 from webterm.files import listing
 from webterm.files.beneath import held
 from webterm.files.entries import Kind
@@ -109,17 +109,17 @@ def test_pages_put_together_are_the_whole(
 
 
 @pytest.fixture(scope="module")
-def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def crowd() -> Iterator[Path]:
     """A workspace with a directory ``d`` with very many files."""
-    top = tmp_path_factory.mktemp("crowd")
-    (top / "d").mkdir()
-    with held(os.open(top / "d", os.O_PATH)) as fd:
-        for number in range(MANY):
-            os.mknod(b"%06d" % number, dir_fd=fd)
-    yield top
-    with Root(top) as root:
-        root.remove(b"d", recursive=True)
-    assert not list(top.iterdir())
+    with in_memory() as top:
+        (top / "d").mkdir()
+        with held(os.open(top / "d", os.O_PATH)) as fd:
+            for number in range(MANY):
+                os.mknod(b"%06d" % number, dir_fd=fd)
+        yield top
+        with Root(top) as root:
+            root.remove(b"d", recursive=True)
+        assert not list(top.iterdir())
 
 
 def test_very_many_entries_stay_usable(crowd: Path) -> None:

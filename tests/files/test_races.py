@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.conftest import SECRET, put, state
+from tests.files.conftest import SECRET, in_memory, put, state
 from tests.files.swapping import swapping
 from webterm.errors import Forbidden, NotAFile, NotFound, WebtermError
 from webterm.files.beneath import Way
@@ -81,10 +80,9 @@ def walked(root: Root, path: bytes) -> None:
 
 @pytest.fixture
 def tmp_path() -> Iterator[Path]:
-    """In memory, where there is some: a race is the sharper the quicker."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as directory:
-        yield Path(directory)
+    """A race is the sharper the quicker."""
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.fixture

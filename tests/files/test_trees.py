@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.files.conftest import SECRET, put, read, state
+from tests.files.conftest import SECRET, in_memory, put, read, state
 from webterm.errors import AlreadyExists, Conflict, DirectoryNotEmpty, InvalidPath, NoSuchFile, NotADirectory, NotAFile
 from webterm.files.root import Root, Usage
 
@@ -43,10 +42,9 @@ def few_descriptors() -> Iterator[None]:
 
 @pytest.fixture
 def memory() -> Iterator[Path]:
-    """A directory in memory, where there is one: disks are slow with directories in directories."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as directory:
-        yield Path(directory)
+    """Disks are slow with directories in directories."""
+    with in_memory() as directory:
+        yield directory
 
 
 @pytest.mark.usefixtures("few_descriptors")
