@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.work.bench import ANN, BEN, EVE, TIERS, Told, actor, by
+from tests.work.bench import ANN, BEN, EVE, TIERS, Told, actor, by, serving
 from tests.work.stage import ROOT, Stage, ended, staged
-from webterm.access import Role
+from webterm.access import Role, Scope
 from webterm.errors import (
     Conflict,
     IsolationRefused,
     LimitReached,
+    MissingScope,
     NoSuchDriver,
     NoSuchTerminal,
     NoSuchWorkspace,
@@ -25,6 +27,7 @@ from webterm.errors import (
 from webterm.runtime import RuntimeState
 from webterm.settings_workspaces import Sandbox
 from webterm.store import members
+from webterm.work.leaving import leave_all
 from webterm.work.workspaces import Environment, EnvironmentLimits, MemberGone, WorkspaceGone
 
 
@@ -131,6 +134,14 @@ async def test_who_may_not_be_there_opens_nothing(stage: Stage) -> None:
     with pytest.raises(NoSuchWorkspace):
         await stage.runtimes.status(EVE, made.id)
     assert stage.machine.begun == []
+
+
+async def test_a_proof_that_is_not_good_for_workspaces_opens_nothing_there(stage: Stage) -> None:
+    made = await stage.bench.make()
+    scopes = frozenset({Scope.TERMINALS_READ, Scope.TERMINALS_WRITE, Scope.WORKSPACES_READ})
+    with pytest.raises(MissingScope):
+        await stage.open(replace(ANN, scopes=scopes), made)
+    await stage.open(replace(ANN, scopes=scopes))
 
 
 async def test_a_workspace_has_one_driver(stage: Stage) -> None:
@@ -299,3 +310,18 @@ async def test_a_server_that_starts_ends_what_may_not_be_there(stage: Stage) -> 
     await stage.runtimes.start_up()
     await ended(stage.machine.sessions[1])
     assert stage.hub.get(ANN, anns.id) is anns
+
+
+async def test_what_was_deleted_while_no_server_ran_stops(tmp_path: Path) -> None:
+    async with serving(tmp_path) as bench:
+        made = await bench.make()
+    async with serving(tmp_path, started=False) as bench:
+        async with bench.store.writing() as conn:
+            await leave_all(conn, ANN.id, by(ROOT), bench.clock.now)
+        stage = Stage(bench)
+        stage.machine.up.add(made.id)  # as a sandbox that outlived the server
+        await bench.workspaces.start()
+        await stage.runtimes.start_up()
+        await stage.until(RuntimeState.ABSENT)
+        assert stage.machine.up == set()
+        await stage.runtimes.aclose()

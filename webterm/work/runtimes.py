@@ -9,8 +9,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from webterm.access import ITSELF, Actor, Role, Source
-from webterm.errors import Conflict, IsolationRefused, NoSuchDriver, NoSuchWorkspace, RuntimeBusy, WebtermError
+from webterm.access import ITSELF, Actor, Role, Scope, Source
+from webterm.errors import (
+    Conflict,
+    IsolationRefused,
+    MissingScope,
+    NoSuchDriver,
+    NoSuchWorkspace,
+    RuntimeBusy,
+    WebtermError,
+)
 from webterm.hub.hub import Hub
 from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
@@ -98,6 +106,8 @@ class Runtimes:
 
     async def start_up(self) -> None:
         """End what runs where its person may not be any more: rights end while no server runs, too."""
+        for left in self._workspaces.left():
+            self._end(left, ITSELF)
         for workspace, user in self._hub.inhabitants():
             if not await self._workspaces.may_be_in(user, workspace, Role.WRITE):
                 self._hub.close_all_in(workspace, user=user)
@@ -111,10 +121,13 @@ class Runtimes:
 
         Without a workspace the server's owner gets the machine as it is, and others, where a sandbox keeps people
         apart, their home workspace. Raises `webterm.errors.NoSuchWorkspace`, `webterm.errors.ReadOnly`,
+        `webterm.errors.MissingScope` for a proof of identity that is not good for workspaces,
         `webterm.errors.NoSuchDriver`, `webterm.errors.Conflict` for a driver that is not the workspace's,
         `webterm.errors.RuntimeBusy`, `webterm.errors.IsolationRefused`, and what `Driver.start` raises.
         """
         mark = self._workspaces.mark()
+        if workspace is not None and not actor.may(Scope.WORKSPACES_WRITE):
+            raise MissingScope(f"programs in a workspace need the scope {Scope.WORKSPACES_WRITE}")
         if workspace is None:
             name = driver or self._default
             if actor.owner or name not in self._shared or self._settings.local.isolation == "none":

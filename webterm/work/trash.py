@@ -52,6 +52,8 @@ class Trash:
         self._clock = clock
         self._interval = interval
         self._moving = asyncio.Lock()
+        self.left: set[WorkspaceId] = set()
+        """Which were deleted while no server ran, found by `start`: what runs there has to end."""
         self._waiting: set[WorkspaceId] = set()
         self._unknown: dict[WorkspaceId, float] = {}
         self._wake = asyncio.Event()
@@ -114,6 +116,12 @@ class Trash:
             log.error("the directory of the workspace %s could not be put in its place: %s", id, error)
 
     async def _move(self, id: WorkspaceId, spot: Spot) -> None:  # noqa: A002
+        if (
+            self._task is None
+            and spot is not Spot.LIVE
+            and not await asyncio.to_thread(self._directories.missing, [id])
+        ):
+            self.left.add(id)
         await asyncio.to_thread(self._directories.move, id, spot)
 
     async def _purge(self, id: WorkspaceId) -> None:  # noqa: A002

@@ -146,6 +146,10 @@ class Workspaces:
                 return False
             return found.owner == user or (await members.role_of(conn, workspace, user) or 0) >= role
 
+    def left(self) -> set[WorkspaceId]:
+        """Which workspaces were deleted while no server ran, as `start` has found out."""
+        return self._trash.left
+
     async def note(self, action: str, workspace: Workspace, by: Source) -> None:
         """Write what is done in a workspace into the audit log."""
         async with self._store.writing() as conn:
