@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.ports import held_port
 from webterm.datadir import issue_link
 
 ROOT = Path(__file__).parents[2]
@@ -19,14 +19,6 @@ PS1='{PROMPT}'
 export EDITOR=vim PAGER=less LESSHISTFILE=- HISTFILE=
 unset PROMPT_COMMAND
 """
-
-
-def held_port() -> socket.socket:
-    """A port of one's own: nobody else is given it while a killed server is away. Servers may listen there."""
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    return held
 
 
 class Server:

@@ -13,6 +13,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from tests.ports import held_port
 from tests.server.client import Client
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,7 +34,8 @@ class Server:
         self.pid = 0
         self._environ = {f"WEBTERM_{name.replace('.', '__')}".upper(): str(value) for name, value in settings.items()}
         self._process: asyncio.subprocess.Process | None = None
-        self._port = 0
+        self._held = held_port()
+        self._port = int(self._held.getsockname()[1])
         self._log = directory.parent / "server.log"
         self._clients: list[Client] = []
         self._browser = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
@@ -45,8 +47,8 @@ class Server:
             self._process = await self._run(*words, stdout=asyncio.subprocess.PIPE, stderr=log)
         self.pid = self._process.pid
         url, link = await self._greeting(self._process)
-        if not self._port:
-            self.url, self._port = URL(url), URL(url).port or 0
+        if not self.url.host:
+            self.url = URL(url)
             await (self._sign_in_ordinary() if self._ordinary else self._follow(link))
         self.up.set()
 
@@ -107,6 +109,7 @@ class Server:
 
     async def aclose(self) -> None:
         """End the server, the keeper and all programs."""
+        self._held.close()
         await self._browser.close()
         if self._process is not None and self._process.returncode is None:
             await self.stop()

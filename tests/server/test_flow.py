@@ -6,18 +6,17 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.server.client import Client, View
+from tests.server.echoes import HARM, Echoes, echoing, least_harmed, usual
 from tests.server.line import Line, line_to
 from tests.server.process import Server, serving
 from tests.server.programs import Recording, command
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
-ROUNDS = 300
 MIB = 1024 * 1024
 RING = 2 * MIB
 WINDOW = 256 * 1024
@@ -37,57 +36,21 @@ async def line(server: Server) -> AsyncIterator[Line]:
         yield line
 
 
-async def echoing(client: Client) -> View:
-    """A terminal that sends back every key."""
-    view = await client.open("sh", "-c", "stty raw -echo; printf ready; exec cat")
-    await client.until(lambda: view.data.endswith(b"ready"))
-    return view
-
-
-@dataclass(frozen=True)
-class Echoes:
-    """Round trips of keys, in milliseconds."""
-
-    p50: float
-    p99: float
-
-    @classmethod
-    async def measure(cls, client: Client, view: View, rounds: int = ROUNDS) -> Echoes:
-        """Press a key, wait until it comes back, and so on."""
-        times = []
-        for _ in range(rounds):
-            goal = view.offset + 1
-            began = time.perf_counter()
-            await client.input(view, "k")
-            await client.until(lambda goal=goal: view.offset >= goal)  # type: ignore[misc]
-            times.append((time.perf_counter() - began) * 1000)
-        times.sort()
-        return cls(times[rounds // 2], times[rounds * 99 // 100])
-
-
-async def best_echoes(client: Client, view: View, good: float) -> Echoes:
-    """Of some measurements the best: a machine that is busy with something else spoils one, harm spoils all."""
-    found = [await Echoes.measure(client, view) for _ in range(3)]
-    while min(echoes.p99 for echoes in found) > good and len(found) < 6 and good:
-        found.append(await Echoes.measure(client, view))
-    return min(found, key=lambda echoes: echoes.p99)
-
-
 async def harms_nobody(server: Server, name: str, misbehave: Callable[[], Awaitable[None]]) -> None:
     """Keys of another terminal come back as fast as before, and the server's memory does not grow."""
     async with server.client("bystander") as bystander:
         view = await echoing(bystander)
-        await Echoes.measure(bystander, view)  # warm
-        memory, before = server.private_bytes(), await best_echoes(bystander, view, good=0)
+        before = await usual(bystander, view)
+        memory = server.private_bytes()
         await misbehave()
-        during = await best_echoes(bystander, view, good=before.p99 + 5)
+        during = await least_harmed(bystander, view, before)
         grown = server.private_bytes() - memory
     print(
         f"\n{name}: echo p50 {before.p50:.2f} ms, p99 {before.p99:.2f} ms; meanwhile p50 {during.p50:.2f} ms,"
-        f" p99 {during.p99:.2f} ms; server memory {grown / 1024:+.0f} KiB"
+        f" p99 {during.p99:.2f} ms, bare {during.bare:.2f} ms; server memory {grown / 1024:+.0f} KiB"
     )
     assert grown < 4 * MIB
-    assert during.p99 - before.p99 < 5
+    assert during.harmed(before) < HARM, f"{during} after {before}"
 
 
 async def flood(client: Client, **fields: int) -> View:
