@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import sys
 
 import tornado.httpserver
@@ -23,4 +24,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs behind `&` ignores it, and would hand that down
     asyncio.run(main())
