@@ -55,6 +55,14 @@ export class Workplace {
   start(): void {
     effect(() => this.stock());
     effect(() => store(CHOSEN, this.workspaces.chosen.value));
+    // What is let go beside the files would take the page's place.
+    for (const type of ["dragover", "drop"] as const) {
+      addEventListener(type, (event) => {
+        if (event.defaultPrevented || !event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        event.dataTransfer.dropEffect = "none";
+      });
+    }
     addEventListener("beforeunload", (event) => {
       if (this.desk.dirty.value || this.transfers.all.value.some((one) => one.unfinished)) event.preventDefault();
     });

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -69,12 +68,17 @@ async def test_a_saved_file_is_what_cat_shows(desk: Desk) -> None:
     await desk.person.matches(r"^644 poem.txt$")
 
 
+def changed(path: Path) -> float:
+    """When a file was changed, in milliseconds since 1970."""
+    return path.stat().st_mtime_ns / 1e6
+
+
 async def delay(desk: Desk, path: Path, number: int) -> float:
     """Milliseconds from a change by the shell until the editor shows it; the file's own time says when it was."""
     marker = f"line {number} of the shell"
     seen = asyncio.create_task(desk.page.evaluate(SEEN, marker))
     await desk.person.run(f"echo '{marker}' >> {path.name}")
-    return float(await seen) - os.stat(path).st_mtime_ns / 1e6
+    return float(await seen) - changed(path)
 
 
 async def test_a_file_changed_in_the_shell_is_in_the_open_editor(desk: Desk) -> None:

@@ -96,7 +96,7 @@ function Shelved({ page, shelf }: { page: Page; shelf: Shelf }) {
               act={() => (page.dialog.value = { kind: "new_directory", directory: here() })}
             />
             <Choose icon="upload" label="Upload files" take={(haul) => upload(here(), haul)} />
-            <Choose icon="folder" label="Upload a folder" folder take={(haul) => upload(here(), haul)} />
+            <Choose icon="upload_folder" label="Upload a folder" folder take={(haul) => upload(here(), haul)} />
           </>
         )}
         <span class="spring" />

@@ -250,7 +250,7 @@ function Members({ page, workspace, left }: Props & { left: () => void }) {
         <form class="create" aria-label="Add somebody" onSubmit={(event) => void add(event)}>
           <div class="columns">
             <Field label="User name of somebody else" name="member" required autocomplete="off" autocapitalize="none" field={person} />
-            <Select label="Who" value={role} choices={ROLES} set={setRole} />
+            <Select label="They" value={role} choices={ROLES} set={setRole} />
           </div>
           <div class="buttons">
             <Problem action={action} />
