@@ -22,7 +22,7 @@ FROM python:3.13-slim
 RUN --mount=type=bind,from=wheels,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --find-links /wheels 'webterm[all]' \
     && apt-get update \
-    && apt-get install -y --no-install-recommends bash less procps tini \
+    && apt-get install -y --no-install-recommends bash bubblewrap less procps tini \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --shell /bin/bash --uid 1000 webterm \
     && install -d -o webterm -g webterm -m 0700 /data
