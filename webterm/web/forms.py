@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 from aiohttp import web
 from msgspec import Struct
 
-from webterm.access import Role, Scope
+from webterm.access import Scope
 from webterm.errors import InvalidPath, TooBig
 from webterm.protocol.file_entries import FileEntry, file_entry
 from webterm.web.bodies import json
@@ -52,24 +52,25 @@ async def upload(request: web.Request) -> web.StreamResponse:
     files = work(request).files
     done: list[FileEntry] = []
     async with transferring(request) as transfer:
-        await work(request).workspaces.allowed(who, workspace, Role.WRITE)
-        async for part in Form(transfer.arriving(), boundary).parts():
-            name = name_of(part.disposition)
-            if name is None:
-                await _ignore(part)
-                continue
-            if len(done) >= MOST_FILES:
-                raise TooBig(f"a form has at most {MOST_FILES} files")
-            path = b"/".join(filter(None, (directory, name)))
-            written = await files.write(
-                who,
-                workspace,
-                path,
-                _content(transfer, part),
-                expected=ANY if overwrite else None,
-                parents=True,
-            )
-            done.append(file_entry(written.entry))
+        with await files.hold(who, workspace) as hold:
+            async for part in Form(transfer.arriving(), boundary).parts():
+                name = name_of(part.disposition)
+                if name is None:
+                    await _ignore(part)
+                    continue
+                if len(done) >= MOST_FILES:
+                    raise TooBig(f"a form has at most {MOST_FILES} files")
+                path = b"/".join(filter(None, (directory, name)))
+                written = await files.write(
+                    who,
+                    workspace,
+                    path,
+                    _content(transfer, part),
+                    expected=ANY if overwrite else None,
+                    parents=True,
+                    hold=hold,
+                )
+                done.append(file_entry(written.entry))
     return json(Uploaded(items=done))
 
 
@@ -96,7 +97,7 @@ def name_of(disposition: bytes) -> bytes | None:
 async def _content(transfer: Transfer, part: Part) -> AsyncIterator[bytes]:
     async for piece in gathered(aiter(part)):
         yield piece
-    await transfer.still()
+    await transfer.lately()
 
 
 async def _ignore(part: Part) -> None:

@@ -22,6 +22,8 @@ from webterm.web.visitors import find
 
 STANDSTILL = 60.0
 """Seconds for which nothing may come from, or go to, the peer."""
+RECENT = 0.5
+"""Seconds for which it is believed that the sender is still who they were, where it would be looked at often."""
 PIECE = 512 * 1024
 """Bytes that are handed on at a time."""
 BROKEN = (ClientError, ConnectionError, web.PayloadAccessError, web.RequestPayloadError)
@@ -36,6 +38,7 @@ class Transfer:
         self.proof: ProofId | None = visitor(request).proof
         self.asked = request[ASKED]
         self._request = request
+        self._good_until = 0.0
         self._scope: asyncio.Timeout | None = None
         self._ended: WebtermError | None = None
 
@@ -98,6 +101,13 @@ class Transfer:
         check_access(row, found.actor)
         if found.actor is None or found.actor.id != self.actor.id:
             raise NotSignedIn("somebody else is signed in now")
+
+    async def lately(self) -> None:
+        """The same before each of many things, one soon after the other: looked at now and then."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._good_until:
+            await self.still()
+            self._good_until = now + RECENT
 
     async def arriving(self) -> AsyncIterator[bytes]:
         """The request's body as it arrives. Raises `webterm.errors.InvalidRequest` for one that breaks off."""

@@ -14,24 +14,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterable, Callable
 from typing import TypeVar
 
 from webterm.access import Actor, Role
-from webterm.errors import InvalidRequest, QuotaReached, TooBig
+from webterm.errors import QuotaReached
 from webterm.files.entries import ANY, Entry, Expected, Listing, Usage
 from webterm.files.faults import translated
 from webterm.files.root import Root
 from webterm.files.searching import Found, Match, Search, search
-from webterm.files.writing import Writing
 from webterm.work.holds import Hold, Holds
-from webterm.work.needs import Before, look, size_of
-from webterm.work.quotas import Quotas, Reservation, Standing
+from webterm.work.needs import look, size_of
+from webterm.work.quotas import Quotas, Standing
 from webterm.work.reading import Archive, Opened
-from webterm.work.receiving import receive
+from webterm.work.roots import Roots
 from webterm.work.threads import Check, Threads
-from webterm.work.workspaces import Workspace, Workspaces
+from webterm.work.workspaces import Workspaces
+from webterm.work.writing import Target, Writer, Written
 
 __all__ = [
     "ANY",
@@ -52,45 +51,21 @@ T = TypeVar("T")
 
 LARGEST_PIECE = 1024 * 1024
 """Bytes that one `Files.read` gives."""
-AHEAD = 4 * 1024 * 1024
-"""Bytes of quota that are set aside at a time for a file whose size nobody has announced."""
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A file that was written. ``created``: there was none of that name before."""
-
-    entry: Entry
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    path: bytes
-    expected: Expected
-    executable: bool | None
-    parents: bool
-
-    def open(self, root: Root) -> Writing:
-        return root.write(self.path, expected=self.expected, executable=self.executable, parents=self.parents)
-
-    def write_all(self, root: Root, data: bytes) -> Entry:
-        with self.open(root) as writing:
-            writing.write(data)
-            return writing.finish()
 
 
 class Files:
     """Files of workspaces. Cancelling a call at any point leaves nothing half-written.
 
-    ``workspaces``, ``threads``, ``holds`` and ``quotas`` are for others in this package that work with files, too.
+    ``workspaces``, ``threads``, ``roots``, ``holds`` and ``quotas`` are for others in this package.
     """
 
     def __init__(self, workspaces: Workspaces) -> None:
         self.workspaces = workspaces
         self.threads = Threads()
+        self.roots = Roots(workspaces, self.threads)
         self.holds = Holds(workspaces)
         self.quotas = Quotas(workspaces, self.threads)
+        self._writer = Writer(self.threads, self.holds, self.quotas, self.roots)
 
     async def stat(self, actor: Actor, workspace: str, path: bytes) -> Entry:
         """What is at a path; a link is told as what it is, with what it leads to."""
@@ -135,7 +110,7 @@ class Files:
         with contextlib.ExitStack() as stack:
             hold = stack.enter_context(await self.holds.take(actor, workspace, Role.READ))
             descriptor, entry = await self.threads.quick(
-                lambda: self._with_root(hold.workspace, lambda root: root.open_file(path)),
+                lambda: self.roots.do(hold.workspace, lambda root: root.open_file(path)),
                 drop=lambda found: os.close(found[0]),
             )
             stack.pop_all()
@@ -145,7 +120,7 @@ class Files:
         """A directory as a zip file."""
         with contextlib.ExitStack() as stack:
             hold = stack.enter_context(await self.holds.take(actor, workspace, Role.READ))
-            root = await self.threads.quick(lambda: self._root_with(hold.workspace, path), drop=Root.close)
+            root = await self.threads.quick(lambda: self.roots.root_with(hold.workspace, path), drop=Root.close)
             stack.pop_all()
             return Archive(self.threads, hold, root, path)
 
@@ -160,6 +135,7 @@ class Files:
         expected: Expected = ANY,
         executable: bool | None = None,
         parents: bool = False,
+        hold: Hold | None = None,
     ) -> Written:
         """Write a whole file, at once or not at all.
 
@@ -168,32 +144,36 @@ class Files:
         `webterm.errors.TooBig`. ``expected``: the tag of the file that is to be replaced, None for one that must not
         be there yet, `ANY` for whatever is there; when that is not so, before or after the data came,
         `webterm.errors.EditConflict` is raised. ``executable`` None: as the file that is replaced. ``parents``:
-        directories that are missing on the way are made.
+        directories that are missing on the way are made. ``hold``: this actor's in this workspace; see `hold`.
 
         Rights are looked up again at the end. Raises `webterm.errors.QuotaReached`, and `webterm.errors.NotAFile` where
         a directory is in the way. What ``data`` raises is raised here.
         """
-        with await self.holds.take(actor, workspace, Role.WRITE) as hold:
-            async with self.root(hold.workspace) as root:
-                announced = len(data) if isinstance(data, bytes) else size
-                there = await self.threads.quick(lambda: look(root, path, parents=parents))
-                with await self.reserve(hold.workspace, there, announced or 0) as reservation:
-                    target = _Target(path, expected, executable, parents)
-                    if isinstance(data, bytes):
-                        entry = await self.threads.quick(lambda: target.write_all(root, data))
-                    else:
-                        entry = await self._stream(hold, root, target, data, announced, there, reservation)
-                    reservation.settle(bytes=entry.size - there.bytes, entries=there.entries)
-        return Written(entry, not there.found)
+        target = Target(path, expected, executable, parents)
+        with contextlib.ExitStack() as stack:
+            if hold is None:
+                hold = stack.enter_context(await self.holds.take(actor, workspace, Role.WRITE))
+            return await self._writer.write(hold, target, data, size)
+
+    async def hold(self, actor: Actor, workspace: str) -> Hold:
+        """The right to write there, for many `write` one after the other, which need not look it up each time then.
+
+        To be closed, best with ``with``. It ends with the right, within a second.
+        """
+        return await self.holds.take(actor, workspace, Role.WRITE, lasting=True)
 
     async def make_directory(self, actor: Actor, workspace: str, path: bytes, *, parents: bool = False) -> Entry:
         """Make a directory. Raises `webterm.errors.AlreadyExists`; with ``parents`` not where it is a directory."""
         with await self.holds.take(actor, workspace, Role.WRITE) as hold:
-            async with self.root(hold.workspace) as root:
-                there = await self.threads.quick(lambda: look(root, path, parents=parents))
-                with await self.reserve(hold.workspace, there, 0) as reservation:
-                    entry = await self.threads.quick(lambda: root.make_directory(path, parents=parents))
-                    reservation.settle(bytes=0, entries=there.entries)
+            where = hold.workspace
+
+            def make(root: Root) -> tuple[int, Entry]:
+                there = look(root, path, parents=parents)
+                return there.entries, root.make_directory(path, parents=parents)
+
+            with await self._writer.room(where, Target(path, None, None, parents), 0) as reservation:
+                entries, entry = await self.threads.quick(lambda: self.roots.do(where, make))
+                reservation.settle(bytes=0, entries=entries)
         return entry
 
     async def move(
@@ -248,22 +228,9 @@ class Files:
         """Wait for what is under way. Twice is harmless."""
         await self.threads.aclose()
 
-    @contextlib.asynccontextmanager
-    async def root(self, workspace: Workspace) -> AsyncIterator[Root]:
-        """The directory of a workspace, held open meanwhile. Who comes here has been let in already."""
-        root = await self.threads.quick(lambda: self._root(workspace), drop=Root.close)
-        try:
-            yield root
-        finally:
-            await self.threads.quick(root.close)
-
-    async def reserve(self, workspace: Workspace, there: Before, size: int) -> Reservation:
-        """Set room aside for a file of so many bytes in the place of what is there."""
-        return await self.quotas.reserve(workspace, bytes=size - there.bytes, entries=there.entries)
-
     async def _quick(self, actor: Actor, workspace: str, role: Role, work: Callable[[Root], T]) -> T:
         allowed = await self.workspaces.allowed(actor, workspace, role)
-        return await self.threads.quick(lambda: self._with_root(allowed, work))
+        return await self.threads.quick(lambda: self.roots.do(allowed, work))
 
     async def _long(self, hold: Hold, work: Callable[[Root, Check], T]) -> T:
         def do(wanted: Check) -> T:
@@ -271,63 +238,6 @@ class Files:
                 wanted()
                 hold.check()
 
-            return self._with_root(hold.workspace, lambda root: work(root, check))
+            return self.roots.do(hold.workspace, lambda root: work(root, check))
 
         return await self.threads.long(hold.workspace.id, do)
-
-    async def _stream(
-        self,
-        hold: Hold,
-        root: Root,
-        target: _Target,
-        data: AsyncIterable[bytes],
-        size: int | None,
-        there: Before,
-        reservation: Reservation,
-    ) -> Entry:
-        came = 0
-
-        async def admit(more: int) -> None:
-            nonlocal came
-            hold.check()
-            came += more
-            if size is not None and came > size:
-                raise TooBig(f"more came than the {size:,} bytes that were announced")
-            short = came - there.bytes - reservation.bytes
-            if short > 0:
-                await _grow(reservation, hold.workspace, short)
-
-        writing = await self.threads.quick(lambda: target.open(root), drop=Writing.close)
-        try:
-            await receive(data, self.threads, lambda chunks: writing.write(b"".join(chunks)), admit=admit)
-            if size is not None and came < size:
-                raise InvalidRequest(f"only {came:,} of the {size:,} bytes that were announced came")
-            await self.holds.confirm(hold)
-            return await self.threads.quick(writing.finish)
-        finally:
-            await self.threads.quick(writing.close)
-
-    def _root(self, workspace: Workspace) -> Root:
-        return Root(self.workspaces.root(workspace), account=workspace.account)
-
-    def _root_with(self, workspace: Workspace, path: bytes) -> Root:
-        """The root, if the path is a directory in it."""
-        root = self._root(workspace)
-        try:
-            os.close(root.open_directory(path))
-        except BaseException:
-            root.close()
-            raise
-        return root
-
-    def _with_root(self, workspace: Workspace, work: Callable[[Root], T]) -> T:
-        with self._root(workspace) as root:
-            return work(root)
-
-
-async def _grow(reservation: Reservation, workspace: Workspace, short: int) -> None:
-    """Ask for more than is needed, so as to ask seldom; or for what is needed, where there is no more."""
-    try:
-        await reservation.grow(workspace, bytes=max(short, AHEAD))
-    except QuotaReached:
-        await reservation.grow(workspace, bytes=short)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -11,6 +12,9 @@ from webterm.errors import NoSuchWorkspace, ReadOnly, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.work.workspaces import Ending, MemberChanged, MemberGone, Workspace, WorkspaceGone, Workspaces
 
+RECENT = 0.5
+"""Seconds for which a look is good where many things are done one after the other."""
+
 OnEnd = Callable[[], None]
 """Called in the loop when a right ends. It may not wait, and does not fail."""
 
@@ -18,16 +22,24 @@ OnEnd = Callable[[], None]
 class Holds:
     """Who is in the middle of something, by workspace. Learns within a second when a right ends."""
 
-    def __init__(self, workspaces: Workspaces) -> None:
+    def __init__(self, workspaces: Workspaces, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._workspaces = workspaces
+        self._clock = clock
         self._held: dict[WorkspaceId, set[Hold]] = {}
         workspaces.subscribe(self._on_ending)
 
-    async def take(self, actor: Actor, workspace: str, role: Role, on_end: OnEnd | None = None) -> Hold:
-        """The right to act in a workspace, until `Hold.close`. Raises as `Workspaces.allowed`."""
+    async def take(
+        self, actor: Actor, workspace: str, role: Role, on_end: OnEnd | None = None, *, lasting: bool = False
+    ) -> Hold:
+        """The right to act in a workspace, until `Hold.close`. Raises as `Workspaces.allowed`.
+
+        ``lasting``: many things are done with it, and `confirm` after each of them looks only now and then.
+        """
         mark = self._workspaces.mark()
         found = await self._workspaces.allowed(actor, workspace, role)
         hold = Hold(self, actor, found, role, on_end)
+        if lasting:
+            hold.good_until = self._clock() + RECENT
         self._held.setdefault(found.id, set()).add(hold)
         if self._workspaces.ended(mark, found.id, actor.id, role):
             hold.close()
@@ -37,7 +49,10 @@ class Holds:
     async def confirm(self, hold: Hold) -> None:
         """Look again whether the right is still there, at the end of something long. Raises as `take`."""
         hold.check()
-        await self._workspaces.allowed(hold.actor, hold.workspace.id, hold.role)
+        now = self._clock()
+        if hold.good_until is None or now >= hold.good_until:
+            await self._workspaces.allowed(hold.actor, hold.workspace.id, hold.role)
+            hold.good_until = None if hold.good_until is None else now + RECENT
 
     def forget(self, hold: Hold) -> None:
         """For `Hold.close`."""
@@ -63,6 +78,8 @@ class Hold:
         self._holds = holds
         self._on_end = on_end
         self._error: WebtermError | None = None
+        self.good_until: float | None = None
+        """Until when a lasting one need not be looked up again; for `Holds`."""
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +100,11 @@ class Hold:
             self._error = error
             if self._on_end is not None:
                 self._on_end()
+
+    @property
+    def lasting(self) -> bool:
+        """Whether many things are done with it."""
+        return self.good_until is not None
 
     def close(self) -> None:
         """It is not needed any more. Twice is harmless."""

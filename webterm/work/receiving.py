@@ -35,7 +35,7 @@ async def receive(
     gathering = _Gathering(threads, write)
     chunks = aiter(data)
     try:
-        while (chunk := await _next(chunks, patience)) is not None:
+        while (chunk := await following(chunks, patience)) is not None:
             await admit(len(chunk))
             await gathering.add(chunk)
         await gathering.flush()
@@ -92,7 +92,8 @@ class _Gathering:
         return running.exception() is not None, cancelled
 
 
-async def _next(chunks: AsyncIterator[bytes], patience: float) -> bytes | None:
+async def following(chunks: AsyncIterator[bytes], patience: float) -> bytes | None:
+    """The next bytes, None at the end. Raises `webterm.errors.InvalidRequest` when none have come for so long."""
     try:
         async with asyncio.timeout(patience):
             return await anext(chunks)

@@ -112,7 +112,9 @@ class Uploads:
         with await self._files.holds.take(actor, workspace, Role.WRITE) as hold:
             self._check_number(hold)
             there = await self._look(hold.workspace, path, expected, parents)
-            reservation = await self._files.reserve(hold.workspace, there, size)
+            reservation = await self._files.quotas.reserve(
+                hold.workspace, bytes=size - there.bytes, entries=there.entries
+            )
             facts = Facts(
                 user=actor.id,
                 path=path,
@@ -199,7 +201,7 @@ class Uploads:
     async def _take_in(self, workspace: Workspace, upload: _Upload) -> Entry:
         facts, shelf = upload.facts, self._shelf(workspace.id)
         try:
-            async with self._files.root(workspace) as root:
+            async with self._files.roots.held(workspace) as root:
                 there = await self._threads.quick(lambda: look(root, facts.path, parents=facts.parents))
                 entry = await self._threads.step(lambda: shelf.take_in(upload.id, facts, root))
         except BaseException:
@@ -219,7 +221,7 @@ class Uploads:
                 root.write(path, expected=expected, parents=parents).close()
             return there
 
-        async with self._files.root(workspace) as root:
+        async with self._files.roots.held(workspace) as root:
             return await self._threads.quick(lambda: look_at(root))
 
     async def _of(self, hold: Hold, upload: str) -> _Upload:
