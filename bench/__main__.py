@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import platform
 import sys
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import bulk, idle, latency, memory, shells
+from bench import bulk, idle, latency, memory, shells, transfers
 from bench.figures import Row, at_most, bounded, shown, table
 from bench.programs import SHELL, Programs
 from bench.servers import ROOT, Terminado, Webterm
@@ -45,6 +46,10 @@ MEASURES: dict[str, Measure] = {
     "interrupt": lambda w, t, p, quick: shells.measure_interrupt(w, t, p, rounds=3 if quick else 15),
     "opening": lambda w, t, p, quick: shells.measure_opening(w, p, rounds=3 if quick else 7, times=5 if quick else 15),
     "memory": lambda w, t, p, quick: memory.measure(w, p, rounds=2 if quick else 5, copies=4 if quick else 12),
+    "transfers": lambda w, t, p, quick: itertools.chain(
+        transfers.measure_large(w, rounds=1 if quick else 5, size=(64 if quick else 2048) * 1024 * 1024),
+        transfers.measure_small(w, p, count=2000 if quick else 20_000),
+    ),
     "idle": lambda w, t, p, quick: _idle_terminals(quick),
 }
 

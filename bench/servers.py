@@ -64,13 +64,14 @@ class Webterm(Server):
             self.close()
             raise
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the owner's browser sends with each request."""
+        return {"Cookie": self._cookie, "Origin": f"http://127.0.0.1:{self.port}"}
+
     def web_socket(self, mode: str, *, peek: int | None = None) -> WebSocket:
         """A connection; ``mode`` is ``binary`` or ``json``."""
-        headers = {
-            "Cookie": self._cookie,
-            "Origin": f"http://127.0.0.1:{self.port}",
-            "Sec-WebSocket-Protocol": f"webterm.v1.{mode}",
-        }
+        headers = {**self.headers, "Sec-WebSocket-Protocol": f"webterm.v1.{mode}"}
         return WebSocket(self.port, "/ws", headers=headers, peek=peek)
 
     def close(self) -> None:

@@ -1,0 +1,217 @@
+"""Files up and down: a large one beside `cp` on the same disk, and many small ones while somebody types."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.figures import Row, at_least, at_most, bounded, compare, percentile, shown
+from bench.programs import READY, Programs
+from bench.servers import Webterm
+from bench.terminals import ThroughWebterm, now
+
+_MIB = 1024 * 1024
+_PIECE = 4 * _MIB
+_FOLDERS = 200
+_AT_ONCE = 500  # files in one form
+_PAUSE = 0.02  # seconds between two keys of who types
+
+
+class Workspace:
+    """A new workspace of the owner's, and plain HTTP to it."""
+
+    def __init__(self, webterm: Webterm) -> None:
+        self._webterm = webterm
+        made = self.call("POST", "/api/v1/workspaces", json.dumps({"name": "bench"}).encode())
+        self._path = f"/api/v1/workspaces/{json.loads(made)['id']}"
+
+    def call(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+        """One request; raises `RuntimeError` when it is refused."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._webterm.port, timeout=600)
+        headers = {**self._webterm.headers, **({} if body is None else {"Content-Type": kind})}
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        data = answer.read()
+        connection.close()
+        if answer.status >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status} {data[:200]!r}")
+        return data
+
+    def here(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
+        """One request about this workspace."""
+        return self.call(method, self._path + path, body, kind)
+
+    def up(self, source: Path, name: str) -> None:
+        """A file, as an upload that could be resumed, in one piece, with as little work here as can be."""
+        size = source.stat().st_size
+        begun = json.loads(self.here("POST", "/uploads", json.dumps({"path": name, "size": size}).encode()))
+        head = self._head("PUT", f"/uploads/{begun['upload']}?offset=0", {"Content-Length": str(size)})
+        with socket.create_connection(("127.0.0.1", self._webterm.port)) as line, open(source, "rb") as file:
+            line.sendall(head)
+            line.sendfile(file)
+            answer = line.recv(65536)
+        if b'"entry"' not in answer and b" 200 " not in answer.splitlines()[0]:
+            raise RuntimeError(f"upload: {answer[:300]!r}")
+
+    def down(self, path: str) -> int:
+        """How many bytes come, with as little work here as can be."""
+        count, buffer = 0, bytearray(_MIB)
+        with socket.create_connection(("127.0.0.1", self._webterm.port)) as line:
+            line.sendall(self._head("GET", path, {}))
+            while got := line.recv_into(buffer):
+                count += got
+        return count
+
+    def close(self) -> None:
+        """Remove it with everything in it."""
+        self.here("DELETE", "?purge=1")
+
+    def _head(self, method: str, path: str, more: dict[str, str]) -> bytes:
+        headers = {**self._webterm.headers, "Host": f"127.0.0.1:{self._webterm.port}", "Connection": "close", **more}
+        lines = [f"{method} {self._path}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+
+def measure_large(webterm: Webterm, *, rounds: int, size: int) -> Iterator[Row]:
+    """Rows about a file of ``size`` bytes."""
+    rates: dict[str, list[float]] = {"cp": [], "up": [], "down": []}
+    grown = []
+    with tempfile.TemporaryDirectory(prefix="webterm-bench-") as directory:
+        source, copy = Path(directory, "source"), Path(directory, "copy")
+        with open(source, "wb") as file:
+            for _ in range(size // _PIECE):
+                file.write(os.urandom(_PIECE))
+        workspace = Workspace(webterm)
+        for number in range(rounds + 1):
+            with _growth(webterm) as growth:
+                found = {
+                    "cp": _seconds(lambda: subprocess.run(["cp", source, copy], check=True)),
+                    "up": _seconds(lambda: workspace.up(source, f"f{number}")),  # noqa: B023 - called at once
+                    "down": _seconds(lambda: workspace.down(f"/files/f{number}")),  # noqa: B023 - called at once
+                }
+            workspace.here("DELETE", f"/files/f{number}")
+            copy.unlink()
+            if number:  # the first round warms up
+                grown.append(growth[0] / _MIB)
+                for name, seconds in found.items():
+                    rates[name].append(size / seconds / _MIB)
+        workspace.close()
+    what = f"{size // _MIB} MiB"
+    yield compare(f"{what} up", rates["up"], "cp", rates["cp"], at_least(0.5), unit="MiB/s")
+    yield Row(what=f"{what} down", figure=shown(rates["down"], "MiB/s"))
+    yield bounded(f"memory of the server meanwhile, {what} up and down", grown, at_most(64), unit="MiB")
+
+
+def measure_small(webterm: Webterm, programs: Programs, *, count: int) -> Iterator[Row]:
+    """Rows about a folder of ``count`` small files."""
+    names = [f"d{number % _FOLDERS}/file {number}.txt" for number in range(count)]
+    forms = [_form(names[begin : begin + _AT_ONCE]) for begin in range(0, count, _AT_ONCE)]
+    workspace = Workspace(webterm)
+    steps: dict[str, Callable[[], object]] = {
+        "up": lambda: [workspace.here("POST", "/upload/folder", form, _FORM) for form in forms],
+        "list": lambda: _list_all(workspace),
+        "zip": lambda: _check_zip(workspace.here("GET", "/archive/folder"), count),
+        "search": lambda: workspace.here("GET", "/search?query=needle&content=1"),
+        "remove": lambda: workspace.here("DELETE", "/files/folder?recursive=1"),
+    }
+    for name, step in steps.items():
+        with _typing(webterm, programs) as times:
+            seconds = _seconds(step)
+        what = f"{count} small files: {name}"
+        yield Row(what=what, figure=shown([seconds], "s"))
+        worst, usual = max(times) * 1000, percentile(times, 0.5) * 1000
+        yield bounded(f"the longest echo for another who types meanwhile: {name}", [worst], at_most(50), unit="ms")
+        yield Row(what="the usual one", figure=shown([usual], "ms"))
+    workspace.close()
+
+
+_FORM = "multipart/form-data; boundary=parting"
+
+
+def _form(names: list[str]) -> bytes:
+    out = io.BytesIO()
+    for name in names:
+        out.write(
+            b'--parting\r\nContent-Disposition: form-data; name="file"; filename="' + name.encode() + b'"\r\n\r\n'
+        )
+        out.write(b"This is what is in " + name.encode() + b".\n\r\n")
+    out.write(b"--parting--\r\n")
+    return out.getvalue()
+
+
+def _list_all(workspace: Workspace) -> None:
+    after, count = "", 0
+    while after is not None:
+        page = json.loads(
+            workspace.here("GET", f"/tree?depth=3&limit=5000&after={after}" if after else "/tree?depth=3&limit=5000")
+        )
+        after, count = page["next"], count + len(page["items"])
+
+
+def _check_zip(data: bytes, count: int) -> None:
+    with zipfile.ZipFile(io.BytesIO(data)) as pack:
+        files = [info for info in pack.infolist() if not info.is_dir()]
+        if len(files) != count:
+            raise RuntimeError(f"{len(files)} of {count} files are in the archive")
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    os.sync()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+@contextmanager
+def _growth(webterm: Webterm) -> Iterator[list[int]]:
+    """The most by which the server's memory has grown meanwhile."""
+    before, most, over = webterm.anonymous_memory(), [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.02):
+            most[0] = max(most[0], webterm.anonymous_memory() - before)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield most
+    finally:
+        over.set()
+        looking.join()
+
+
+@contextmanager
+def _typing(webterm: Webterm, programs: Programs) -> Iterator[list[float]]:
+    """Somebody types; times from key press to echo, in seconds."""
+    times: list[float] = []
+    over = threading.Event()
+    terminal = ThroughWebterm(webterm, "binary", programs.raw_cat)
+    terminal.read_until(READY)
+
+    def type_on() -> None:
+        while not over.wait(_PAUSE):
+            began = now()
+            terminal.write("x")
+            while not terminal.read():
+                pass
+            times.append(now() - began)
+
+    typing = threading.Thread(target=type_on)
+    typing.start()
+    try:
+        yield times
+    finally:
+        over.set()
+        typing.join()
+        terminal.close()
