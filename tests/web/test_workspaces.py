@@ -250,7 +250,7 @@ async def test_terminals_of_a_member_end_with_the_membership(
         await call(running, "PUT", f"{path}/members/ben", anns, {"role": "read"})
         async with asyncio.timeout(1):
             gone = await told(socket, "detached")
-        assert (gone["channel"], gone["reason"]) == (1, "closed")
+        assert (gone["channel"], gone["reason"]) == (1, "revoked")
         await socket.send_json({"type": "open", "channel": 3, "workspace": work["id"], **ECHO})
         assert (await told(socket, "error"))["code"] == "read_only"
     _, terminals = await call(running, "GET", "/api/v1/terminals", bens)
@@ -263,6 +263,31 @@ async def told(socket: aiohttp.ClientWebSocketResponse, kind: str) -> dict[str, 
         message = json.loads(await socket.receive_str())
         if message["type"] == kind:
             return dict(message)
+
+
+async def test_a_program_that_does_not_want_to_end_is_out_of_reach_at_once(
+    running: Running, anns: Proof, ben: User, bens: Proof
+) -> None:
+    """It has its time to end, but nobody sees what it says, types into it or comes back to it."""
+    path = f"{WORKSPACES}/{(work := await made(running, anns))['id']}"
+    await call(running, "PUT", f"{path}/members/ben", anns, {"role": "write"})
+    deaf = ["/bin/sh", "-c", "trap '' HUP TERM; echo started; while :; do read line; done"]
+    async with (
+        aiohttp.ClientSession() as client,
+        client.ws_connect(running.url("/ws"), headers=bens.headers) as socket,
+    ):
+        order = {"channel": 1, "cols": 80, "rows": 24, "workspace": work["id"], "argv": deaf}
+        await socket.send_json({"type": "open", **order})
+        terminal = (await told(socket, "attached"))["terminal"]
+        await told(socket, "output")
+        await call(running, "DELETE", f"{path}/members/{ben.id}", anns)
+        async with asyncio.timeout(1):
+            assert (await told(socket, "detached"))["reason"] == "revoked"
+        await socket.send_json({"type": "attach", "channel": 2, "terminal": terminal})
+        assert (await told(socket, "error"))["code"] == "no_such_terminal"
+        await socket.send_json({"type": "list"})
+        assert (await told(socket, "terminals"))["terminals"] == []
+    assert await refused(running, "GET", f"/api/v1/terminals/{terminal}/output", bens) == (404, "no_such_terminal")
 
 
 async def test_terminals_end_with_their_workspace(running: Running, anns: Proof) -> None:

@@ -60,6 +60,7 @@ class Hub:
         self._opening: Counter[UserId] = Counter()  # how many each actor is opening right now
         self._opening_in: Counter[WorkspaceId | None] = Counter()
         self._exited_since: dict[TerminalId, float] = {}
+        self._dismissed: set[TerminalId] = set()  # those that are being closed and that nobody finds any more
         self._tell = tell
         self._tasks = Tasks("hub")
 
@@ -163,6 +164,22 @@ class Hub:
         inside = [t for t in self._terminals.values() if t.record.workspace == workspace]
         return self._close_all([t for t in inside if user is None or t.owner == user], source)
 
+    def evict(self, workspace: WorkspaceId, user: UserId | None = None) -> None:
+        """The right to be in a workspace has ended, for everybody or for one ``user``: see `dismiss`."""
+        for terminal in list(self._terminals.values()):
+            if terminal.record.workspace == workspace and user in (None, terminal.owner):
+                self.dismiss(terminal)
+
+    def dismiss(self, terminal: Terminal) -> None:
+        """Close a terminal whose owner has lost the right to it.
+
+        At once nothing goes either way between it and its viewers, and nobody finds it any more, however long its
+        program takes to end.
+        """
+        self._dismissed.add(terminal.id)
+        terminal.revoke(terminal.owner, None)
+        self.close(terminal)
+
     def revoke(self, user: UserId, proof: ProofId | None = None) -> None:
         """A proof of identity, or without ``proof`` every one of that person's, is no longer good.
 
@@ -191,9 +208,8 @@ class Hub:
             terminal.remove("shutdown")
         self._terminals.clear()
 
-    @staticmethod
-    def _may_see(actor: Actor, terminal: Terminal) -> bool:
-        return terminal.owner == actor.id
+    def _may_see(self, actor: Actor, terminal: Terminal) -> bool:
+        return terminal.owner == actor.id and terminal.id not in self._dismissed
 
     def _check_limits(self, actor: Actor) -> None:
         alive = [t for t in self._terminals.values() if t.state < State.EXITED]
@@ -267,6 +283,7 @@ class Hub:
         terminal.remove(reason)
         self._terminals.pop(terminal.id, None)
         self._exited_since.pop(terminal.id, None)
+        self._dismissed.discard(terminal.id)
 
     async def _sweep_for_ever(self) -> None:
         while True:

@@ -106,7 +106,7 @@ class TerminalRules:
         try:
             place.check()  # from now on whoever ends the right finds the terminal
         except WebtermError:
-            self.hub.close(terminal)
+            self.hub.dismiss(terminal)
             raise
         return terminal
 

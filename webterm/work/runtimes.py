@@ -110,7 +110,7 @@ class Runtimes:
             self._end(left, ITSELF)
         for workspace, user in self._hub.inhabitants():
             if not await self._workspaces.may_be_in(user, workspace, Role.WRITE):
-                self._hub.close_all_in(workspace, user=user)
+                self._hub.evict(workspace, user)
 
     async def aclose(self) -> None:
         """Stop starting and stopping. Runtimes stay as they are. Twice is harmless."""
@@ -334,11 +334,12 @@ class Runtimes:
         """Rights that end do so on what runs."""
         match ending:
             case WorkspaceGone(workspace):
+                self._hub.evict(workspace)
                 self._end(workspace, ITSELF)
             case MemberGone(workspace, user):
-                self._hub.close_all_in(workspace, user=user)
+                self._hub.evict(workspace, user)
             case MemberChanged(workspace, user, role) if role < Role.WRITE:
-                self._hub.close_all_in(workspace, user=user)
+                self._hub.evict(workspace, user)
 
 
 def _least(first: float, second: float) -> float:
