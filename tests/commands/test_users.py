@@ -15,6 +15,7 @@ import aiohttp
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.pace import within
 from tests.web.conftest import Running, browser, started
 from webterm.cli import main
 
@@ -173,7 +174,7 @@ async def test_a_running_server_closes_what_is_open(directory: Path, words: list
         async with client.ws_connect(running.url("/ws")) as socket:
             assert json.loads(await socket.receive_str())["type"] == "ready"
             await command(running, *words)
-            async with asyncio.timeout(1):
+            async with within(1):
                 assert (await socket.receive()).type == aiohttp.WSMsgType.CLOSE
         async with client.get(running.url("/api/v1/auth/me")) as answer:
             assert answer.status == 401

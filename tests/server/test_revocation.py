@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pace import Stopwatch
 from tests.server.accounts import Proof, api_client, browser, command, make_person, personal_token
 from tests.server.client import Client, View
 from tests.server.line import line_to
@@ -172,17 +172,12 @@ SPARES_THE_OTHER = {
 
 
 async def ended(at: Scene, end: Callable[[Scene], Awaitable[None]]) -> float:
-    """End the right; seconds from the end of the call until the socket was closed (less than 0: before that)."""
-
-    async def closed() -> float:
-        before = len(at.page.close_codes)
-        await at.page.until(lambda: len(at.page.close_codes) > before)
-        return time.monotonic()
-
-    closing = asyncio.create_task(closed())
+    """End the right; seconds from the end of the call until the socket was closed, which may be before that."""
+    before = len(at.page.close_codes)
     await end(at)
-    now = time.monotonic()
-    return await closing - now
+    watch = Stopwatch(at.server.pid)
+    await at.page.until(lambda: len(at.page.close_codes) > before)
+    return watch.read()
 
 
 @pytest.mark.slow
@@ -303,9 +298,9 @@ async def test_who_does_not_read_is_cut_off(shared: Server, tmp_path: Path) -> N
             before = seen.offset
             await watcher.until(lambda: seen.offset > before + 20_000_000)  # much more than fits on the way
             await log_out(at)
-            now = time.monotonic()
+            watch = Stopwatch(at.server.pid)
             await watcher.until(lambda: len(seen.viewers) == 1)
-            left = time.monotonic() - now
+            left = watch.read()
             last = seen.offset
             await asyncio.sleep(max(WITHIN - left, 0))  # that is how long it may take
             wire.unblock()

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from tests.pace import within
 from tests.web.asking import AUTH, OPEN, asked, cookies_of, registered, status_of_me
 from tests.web.conftest import Running, browser, started
 from tests.web.proofs import PASSWORD
@@ -161,7 +162,7 @@ async def test_a_new_password_ends_the_other_logins(village: Running) -> None:
             for current, status in ((None, 400), ("wrong", 403), (PASSWORD, 204)):
                 body = {"new": "another good one"} | ({} if current is None else {"current": current})
                 assert (await asked(village, here, "PUT", f"{AUTH}/password", body))[0] == status
-            async with asyncio.timeout(1):
+            async with within(1):
                 assert (await gone.receive()).type == aiohttp.WSMsgType.CLOSE
             assert await status_of_me(village, here) == 200
             assert await status_of_me(village, there) == 401

@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.pace import within
 from tests.web.asking import AUTH, OPEN, asked, cookies_of, registered, status_of_me, thief, token_refused
 from tests.web.conftest import Running, browser, started
 from tests.web.proofs import PASSWORD
@@ -176,7 +177,7 @@ async def test_logout_closes_the_logins_sockets_and_no_others(running: Running, 
             assert json.loads(await gone.receive_str())["type"] == "ready"
             assert json.loads(await staying.receive_str())["type"] == "ready"
             await asked(running, owner, "POST", f"{AUTH}/logout")
-            async with asyncio.timeout(1):
+            async with within(1):
                 last = await gone.receive()
             assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1008)
             await staying.send_str('{"type":"ping"}')

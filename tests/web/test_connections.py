@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from tests.pace import within
 from tests.web.conftest import Running, browser
 from tests.web.proofs import Proof, access_token, call, cookie, make_person, owners_cookie, personal_token, ticket
 from webterm.access import Actor, Scope
@@ -166,7 +167,7 @@ async def test_rights_that_change_during_the_handshake() -> None:
 
 async def closed(socket: aiohttp.ClientWebSocketResponse) -> object:
     """The code with which a socket is closed, within a second."""
-    async with asyncio.timeout(1):
+    async with within(1):
         while (message := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
             pass
         return message.data

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.pace import within
 from tests.web.conftest import Running
 from tests.web.neighbours import browser_of, program_of, settled
 from tests.web.proofs import Proof, call, personal_token
@@ -130,7 +130,7 @@ async def test_the_sockets_of_an_ended_device_close(running: Running, ann: User)
         assert json.loads(await gone.receive_str())["type"] == "ready"
         assert json.loads(await staying.receive_str())["type"] == "ready"
         await call(running, "DELETE", f"{DEVICES}/{await own_id(running, there)}", here)
-        async with asyncio.timeout(1):
+        async with within(1):
             last = await gone.receive()
         assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1008)
         await staying.send_str('{"type":"ping"}')

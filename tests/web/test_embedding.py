@@ -14,6 +14,8 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
+from tests.pace import within
+
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = ROOT / "examples" / "embedding.py"
 
@@ -64,7 +66,7 @@ async def test_the_example(tmp_path: Path) -> None:
                 assert (await socket.receive_json())["type"] == "attached"
                 async with ann.get(root / "sign-out") as answer:
                     assert answer.status == 200
-                async with asyncio.timeout(1):
+                async with within(1):
                     while (message := await socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
                         pass
                 assert message.data == 1008

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from tests.pace import within
 from tests.web.conftest import Running, started
 from tests.web.neighbours import browser_of, program_of, settled
 from tests.web.proofs import Proof, call, personal_token, ticket
@@ -117,6 +117,6 @@ async def test_the_socket_of_a_ticket_closes_with_the_login(running: Running, an
     async with aiohttp.ClientSession() as client, client.ws_connect(url) as socket:
         assert json.loads(await socket.receive_str())["type"] == "ready"
         assert (await call(running, "POST", "/api/v1/auth/logout", ann))[0] == 204
-        async with asyncio.timeout(1):
+        async with within(1):
             last = await socket.receive()
         assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1008)

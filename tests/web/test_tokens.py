@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.pace import within
 from tests.web.conftest import Running
 from tests.web.neighbours import bearing, browser_of, program_of, settled, tokens_of
 from tests.web.proofs import PASSWORD, call, make_person, personal_token
@@ -104,7 +105,7 @@ async def test_a_stolen_refresh_token_ends_the_login_and_its_sockets(running: Ru
         _, fresh = await refreshed(running, pair.refresh)
         status, problem = await refreshed(running, pair.refresh)
         assert (status, problem["code"]) == (401, "not_signed_in")
-        async with asyncio.timeout(1):
+        async with within(1):
             last = await socket.receive()
         assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1008)
     assert (await refreshed(running, fresh["refresh_token"]))[0] == 401
@@ -230,7 +231,7 @@ async def test_revoking_closes_the_tokens_sockets(running: Running, ann: User) -
     ):
         assert json.loads(await socket.receive_str())["type"] == "ready"
         assert (await call(running, "DELETE", f"{TOKENS}/{shown['id']}", anns))[0] == 204
-        async with asyncio.timeout(1):
+        async with within(1):
             last = await socket.receive()
         assert (last.type, last.data) == (aiohttp.WSMsgType.CLOSE, 1008)
     assert (await call(running, "GET", ME, token))[0] == 401

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.pace import within
 from tests.web.asking import AUTH, OPEN, asked, registered, status_of_me
 from tests.web.conftest import Running, browser, started
 from tests.web.proofs import PASSWORD
@@ -137,7 +137,7 @@ async def test_what_takes_rights_away_reaches_open_sockets(
         assert json.loads(await gone.receive_str())["type"] == "ready"
         assert json.loads(await staying.receive_str())["type"] == "ready"
         await asked(running, owner, "PATCH" if body else "DELETE", f"{USERS}/2", body)
-        async with asyncio.timeout(1):
+        async with within(1):
             assert (await gone.receive()).type == aiohttp.WSMsgType.CLOSE
         assert await status_of_me(running, ann) == 401
         await staying.send_str('{"type":"ping"}')
