@@ -76,7 +76,7 @@ class LocalDriver(Driver):
         self._executions: dict[str, LocalExecution] = {}
         self._closed = False
         surroundings = Surroundings(hidden=(directory, *hidden), readable=tuple(readable), shell=shell)
-        self._runtimes = LocalRuntimes(directory, surroundings, self._keeper, self._exits)
+        self._runtimes = LocalRuntimes(directory, surroundings, self._keeper, self._exits, self._evict)
 
     async def open(self, launch: Launch, size: Size) -> Session:
         keeper, _ = await self._connected()
@@ -219,6 +219,19 @@ class LocalDriver(Driver):
 
     async def _keeper(self) -> KeeperClient:
         return (await self._connected())[0]
+
+    async def _evict(self, workspace: WorkspaceId, reason: str) -> None:
+        """End everything in a sandbox, and say why on its terminals."""
+        own = [session for token, session in self._sessions.items() if workspace_of(token) == workspace]
+        peers = [peer for session in own if (peer := session.open_peer()) is not None]
+        try:
+            await self._runtimes.stop(workspace)
+            for peer in peers:
+                with contextlib.suppress(OSError):  # nobody reads it
+                    os.write(peer, f"\r\n*** webterm has ended the programs of this workspace: {reason}\r\n".encode())
+        finally:
+            for peer in peers:
+                os.close(peer)
 
     async def _hang_up(self, keeper: KeeperClient, token: str) -> None:
         try:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from webterm.drivers import cgroups
+from webterm.drivers.disk_guard import DiskGuard, End
 from webterm.drivers.local_tokens import holder_token
 from webterm.drivers.sandbox_entry import Bounds, Passage, Sandbox, open_passage
 from webterm.drivers.sandbox_layout import (
@@ -66,10 +67,18 @@ class Holder:
 
 
 class LocalRuntimes:
-    """The sandboxes of a driver. ``exits`` holds the end of each of the keeper's programs that somebody waits for."""
+    """The sandboxes of a driver. ``exits`` holds the end of each of the keeper's programs that somebody waits for.
+
+    ``evict`` is called with a workspace that has filled its disk, and has to `stop` it.
+    """
 
     def __init__(
-        self, directory: Path, surroundings: Surroundings, connect: Connect, exits: dict[str, asyncio.Future[Exit]]
+        self,
+        directory: Path,
+        surroundings: Surroundings,
+        connect: Connect,
+        exits: dict[str, asyncio.Future[Exit]],
+        evict: End,
     ) -> None:
         self._directory = directory / "sandboxes"
         self._surroundings = surroundings
@@ -79,6 +88,7 @@ class LocalRuntimes:
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
         self._proving = asyncio.Lock()
         self._proof: Proof | None = None
+        self._guard = DiskGuard(evict)
 
     async def ensure(self, runtime: Runtime, progress: Progress = lambda _line: None) -> Sandbox:
         """The sandbox of a runtime, brought up if it is not.
@@ -120,6 +130,7 @@ class LocalRuntimes:
 
     async def aclose(self) -> None:
         """Let go: sandboxes in which programs run stay up, others end. Raises `webterm.errors.Unavailable`."""
+        await self._guard.aclose()
         for workspace, holder in list(self._up.items()):
             async with self._lock(workspace):
                 if workspace in self._up and not await asyncio.to_thread(_is_used, holder.sandbox):
@@ -241,6 +252,7 @@ class LocalRuntimes:
             unenforced=unenforced(runtime, groups),
         )
         self._up[runtime.workspace] = holder
+        self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk)
         exit_.add_done_callback(lambda _: self._gone(runtime.workspace, holder))
         return holder
 
@@ -248,6 +260,7 @@ class LocalRuntimes:
         if self._up.get(workspace) is not holder:
             return
         del self._up[workspace]
+        self._guard.forget(workspace)
         self._exits.pop(holder.token, None)
         asyncio.get_running_loop().call_later(_PASSAGE_REST, holder.sandbox.passage.close)
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import enum
 import errno
+import fcntl
 import os
 import termios
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from webterm.session import SIGNALS, Exit, Session, Size
 
 _CHUNK = 64 * 1024
 _MAX_RECORD = 32 * 1024
+_TIOCGPTPEER = 0x5441  # ioctl_tty(2)
 _GONE = ("lost", "no_such_program")
 
 
@@ -132,6 +134,18 @@ class LocalSession(Session):
         except OSError:
             return None
         return group == self.pid or (self._confined and _parent(group) == self.pid)
+
+    def open_peer(self) -> int | None:
+        """A descriptor of the program's side of the terminal, for its last words; the caller's to close.
+
+        None where there is none any more. Writing to it does not wait.
+        """
+        if self.fd is None:
+            return None
+        try:
+            return fcntl.ioctl(self.fd, _TIOCGPTPEER, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None
 
     async def keep(self, record: bytes) -> None:
         """As `Session.keep`. Raises `webterm.errors.TooBig`."""
