@@ -45,14 +45,15 @@ class Connection(Protocol):
         """The server stops: close with 1012."""
 
 
-async def _always(proof: ProofId) -> bool:
+async def always(proof: ProofId) -> bool:
+    """Where proofs are not ours to know."""
     return True
 
 
 class Connections:
     """All open connections. ``is_live`` says whether a proof of identity is still good; it may be set later."""
 
-    def __init__(self, is_live: IsLive = _always, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, is_live: IsLive = always, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.is_live = is_live
         self._clock = clock
         self._open: set[Connection] = set()

@@ -9,17 +9,27 @@ from contextlib import asynccontextmanager
 
 from webterm.errors import LimitReached
 from webterm.ids import UserId
-from webterm.web.connections import Connection, Connections
+from webterm.web.connections import Connection, Connections, IsLive, always
 
 MOST = 64
 """Long requests that one person may have under way at a time."""
+STANDSTILL = 60.0
+"""Seconds for which nothing may come from, or go to, a peer."""
 
 
 class LongRequests(Connections):
-    """All of them. ``most`` is how many one person may have."""
+    """All of them. ``most`` is how many one person may have, ``standstill`` the patience with a peer, in seconds."""
 
-    def __init__(self, most: int = MOST, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(clock=clock)
+    def __init__(
+        self,
+        is_live: IsLive = always,
+        *,
+        most: int = MOST,
+        standstill: float = STANDSTILL,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(is_live, clock=clock)
+        self.standstill = standstill
         self._most = most
         self._running: Counter[UserId] = Counter()
 

@@ -20,8 +20,6 @@ from webterm.web.gate import ROW, check_access
 from webterm.web.site import ASKED, actor, site, visitor
 from webterm.web.visitors import find
 
-STANDSTILL = 60.0
-"""Seconds for which nothing may come from, or go to, the peer."""
 RECENT = 0.5
 """Seconds for which it is believed that the sender is still who they were, where it would be looked at often."""
 PIECE = 512 * 1024
@@ -38,6 +36,7 @@ class Transfer:
         self.proof: ProofId | None = visitor(request).proof
         self.asked = request[ASKED]
         self._request = request
+        self._standstill = site(request).long_requests.standstill
         self._good_until = 0.0
         self._scope: asyncio.Timeout | None = None
         self._ended: WebtermError | None = None
@@ -67,14 +66,14 @@ class Transfer:
                 raise
             if self._ended is not None:
                 raise self._ended from None
-            raise web.HTTPRequestTimeout(text=f"nothing came or went for {STANDSTILL:g} seconds") from None
+            raise web.HTTPRequestTimeout(text=f"nothing came or went for {self._standstill:g} seconds") from None
         finally:
             self._scope = None
 
     @asynccontextmanager
     async def waiting(self) -> AsyncIterator[None]:
-        """Around each wait for the peer, which may not take longer than `STANDSTILL`."""
-        self._set(STANDSTILL)
+        """Around each wait for the peer, which has to move within `LongRequests.standstill` seconds."""
+        self._set(self._standstill)
         try:
             yield
         finally:
