@@ -1,7 +1,7 @@
 /** Workspaces and files on the page, wired once: what is chosen, what is listed, what is open, what is under way. */
 
 import { effect, signal, untracked } from "@preact/signals";
-import type { Api } from "./api";
+import { Refusal, type Api } from "./api";
 import type { State } from "./connection";
 import { FileCalls } from "./files/calls";
 import { Desk } from "./files/desk";
@@ -11,12 +11,14 @@ import { Transfers } from "./files/transfers";
 import type { Notebook } from "./files/uploads";
 import { Watches } from "./files/watches";
 import type { ClientMessage, ServerMessage } from "./protocol.gen";
-import { Requests } from "./requests";
+import { Requests, type AnswerOf, type Question } from "./requests";
 import type { Rest } from "./rest";
 import { Workspaces } from "./workspaces";
 
 const CHOSEN = "webterm.workspace";
 const UPLOADS = "webterm.uploads";
+/** Refusals that say that a right has ended or changed. */
+const RIGHTS = new Set(["no_such_workspace", "read_only"]);
 
 export interface Surroundings {
   api: Api;
@@ -43,10 +45,10 @@ export class Workplace {
     this.requests = new Requests(around.send);
     this.calls = new FileCalls(this.requests, around.api);
     this.watches = new Watches({
-      watch: (question) => this.requests.ask(question, "watching"),
+      watch: (question) => this.watch(question),
       unwatch: (watch) => void around.send({ type: "unwatch", watch }),
     });
-    this.workspaces = new Workspaces(around.rest, () => this.gone());
+    this.workspaces = new Workspaces(around.rest, (workspace) => this.gone(workspace));
     this.workspaces.chosen.value = stored(CHOSEN);
     this.desk = new Desk(this.workspaces.chosen, (workspace) => this.disk(workspace));
   }
@@ -54,6 +56,7 @@ export class Workplace {
   /** Begin to follow what is chosen. */
   start(): void {
     effect(() => this.stock());
+    effect(() => void this.workspaces.meet()); // the server may choose, too
     effect(() => store(CHOSEN, this.workspaces.chosen.value));
     // What is let go beside the files would take the page's place.
     for (const type of ["dragover", "drop"] as const) {
@@ -116,6 +119,7 @@ export class Workplace {
       return await file.save();
     } catch (error) {
       this.around.say(`${file.name} is not saved: ${error instanceof Error ? error.message : String(error)}`);
+      if (error instanceof Refusal && RIGHTS.has(error.code)) void this.load();
       return false;
     }
   }
@@ -136,6 +140,16 @@ export class Workplace {
     return new Shelf(workspace, { calls, watches, transfers, renamed, notes, api: this.around.api });
   }
 
+  /** A watch that is refused is how one learns of rights that have ended while nothing was done. */
+  private async watch(question: Question): Promise<AnswerOf<"watching">> {
+    try {
+      return await this.requests.ask(question, "watching");
+    } catch (error) {
+      if (error instanceof Refusal && RIGHTS.has(error.code)) void this.load();
+      throw error;
+    }
+  }
+
   private disk(workspace: string): Disk {
     const { calls, watches } = this;
     return {
@@ -148,9 +162,14 @@ export class Workplace {
   }
 
   /** The chosen workspace has been deleted, or may not be seen any more. */
-  private gone(): void {
+  private gone(workspace: string): void {
+    const files = this.desk.files.value.filter((file) => file.workspace === workspace);
+    if (files.some((file) => file.dirty.value)) {
+      return this.around.say("This workspace is no longer there. What is not saved can still be copied from here.");
+    }
+    for (const file of files) this.desk.close(file);
     this.around.say("This workspace is no longer there");
-    this.choose(null);
+    if (this.workspaces.chosen.value === workspace) this.choose(null);
   }
 }
 

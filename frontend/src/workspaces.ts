@@ -30,6 +30,17 @@ export class Workspaces {
     private readonly gone: (workspace: string) => void,
   ) {}
 
+  /** Ask for the one that is shown, where it is not known. */
+  async meet(): Promise<void> {
+    const { value: chosen } = this.chosen;
+    if (!this.known.value || chosen === null || this.current.value !== null) return;
+    try {
+      this.put(await this.rest.workspace(chosen));
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404 && this.chosen.value === chosen) this.gone(chosen);
+    }
+  }
+
   /** Ask for all of them. Throws `Refusal`. */
   async load(): Promise<void> {
     const all: Workspace[] = [];
@@ -44,8 +55,6 @@ export class Workspaces {
       this.all.value = all;
       this.known.value = true;
     });
-    const { value: chosen } = this.chosen;
-    if (chosen !== null && this.current.value === null) await this.find(chosen);
   }
 
   /** A changed one in the place of the old one, or a new one in front. */
@@ -56,8 +65,8 @@ export class Workspaces {
   }
 
   remove(workspace: string): void {
-    this.all.value = this.all.value.filter(({ id }) => id !== workspace);
     if (this.chosen.value === workspace) this.gone(workspace);
+    this.all.value = this.all.value.filter(({ id }) => id !== workspace);
   }
 
   runtime(message: RuntimeMessage): void {
@@ -72,14 +81,5 @@ export class Workspaces {
       this.chosen.value = null;
       this.runtimes.value = new Map();
     });
-  }
-
-  /** One that is not among the newest. */
-  private async find(workspace: string): Promise<void> {
-    try {
-      this.all.value = [...this.all.value, await this.rest.workspace(workspace)];
-    } catch (error) {
-      if (error instanceof Refusal && error.status === 404 && this.chosen.value === workspace) this.gone(workspace);
-    }
   }
 }

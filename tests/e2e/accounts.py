@@ -52,14 +52,14 @@ async def invited(owner: Person) -> str:
     return link
 
 
-async def register(person: Person, link: str, name: str) -> None:
+async def register(person: Person, link: str, name: str, prompt: str = PROMPT) -> None:
     """Follow an invitation's link, fill in the form, and wait for the first prompt."""
     await person.page.goto(link)
     await person.page.get_by_label("User name").fill(name)
     await person.page.get_by_label("Password", exact=True).fill(PASSWORD)
     await person.page.get_by_role("button", name="Create account").click()
     await person.attached()
-    await person.sees(PROMPT)
+    await person.sees(prompt)
 
 
 async def fill_in(person: Person, name: str, password: str = PASSWORD) -> None:

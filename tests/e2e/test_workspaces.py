@@ -10,10 +10,10 @@ import pytest_asyncio
 from playwright.async_api import Locator, expect
 
 from tests.e2e.accounts import house, invited, register
-from tests.e2e.browsing import CUT_OFF, PHONE, Person
+from tests.e2e.browsing import CUT_OFF, PHONE, SCREEN, Person
 from tests.e2e.conftest import Arrive
-from tests.e2e.desk import Desk
-from tests.e2e.serving import PROMPT, Server
+from tests.e2e.desk import GENEROUS, Desk
+from tests.e2e.serving import PROMPT, Server, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -193,13 +193,32 @@ async def test_a_shared_workspace(arrive: Arrive, server: Server) -> None:
     panel = await settings(owner, "Ours")
     await panel.get_by_label("Remove mia").click()
     await expect(panel.get_by_text("Nobody else is in here.")).to_be_visible()
-    await guest.type("fourth\n")
-    await guest.press("Control+s")
-    await expect(guest.page.locator(".message")).to_contain_text("plan.txt is not saved")
-    assert (desk.files / "plan.txt").read_text() == "first\nsecond\nthird\n"
-    await dashboard(guest)
-    await expect(guest.page.get_by_label("Files and workspaces")).to_have_count(1)
-    assert "Ours" not in await guest.page.locator("dialog.panel").inner_text()
+    await expect(guest.page.locator(".message")).to_have_text("This workspace is no longer there")
+    await expect(guest.page.get_by_role("tab", name="plan.txt")).to_have_count(0)
+    await expect(guest.page.get_by_role("treeitem")).to_have_count(0)
+    panel = await dashboard(guest)
+    await expect(panel.get_by_text("You have none yet.")).to_be_visible()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def apart(tmp_path: Path) -> AsyncIterator[Server]:
+    """A server that keeps people apart, as it does unless it is told otherwise."""
+    async with serving(tmp_path, **GENEROUS, WEBTERM_ACCOUNTS__REGISTRATION="invite") as running:
+        yield running
+
+
+async def test_who_is_kept_apart_works_in_a_workspace_from_the_start(apart: Server, arrive: Arrive) -> None:
+    owner = await arrive(apart)
+    guest = await arrive(apart, sign_in=False)
+    guest.watch.allowed = CUT_OFF
+    link = await invited(owner)
+    await register(guest, link, "mia", prompt="$ ")
+    await guest.page.get_by_label("Files of Home").click()
+    await expect(guest.page.get_by_role("tree")).to_be_visible()
+    await guest.page.locator(SCREEN).click()
+    await guest.run("echo 'from inside' > note.txt")
+    await guest.page.get_by_role("treeitem", name="note.txt").click()
+    await Desk(guest, apart, "").shows("from inside\n")
 
 
 async def test_workspaces_on_a_phone(arrive: Arrive, server: Server, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ export interface Work {
 
 const AT_ONCE = 2;
 const TRIES = 4;
+/** What a server says that stops, and a proxy in front of one that has stopped. */
+const AWAY = new Set([502, 503, 504]);
 
 let keys = 0;
 
@@ -122,7 +124,7 @@ export class Transfers {
           transfer.problem.value = null;
           continue;
         }
-        const away = error instanceof Refusal && (error.code === "unreachable" || error.status >= 502);
+        const away = error instanceof Refusal && (error.code === "unreachable" || AWAY.has(error.status));
         return this.end(transfer, away ? "paused" : "failed", error instanceof Error ? error.message : String(error));
       }
     }

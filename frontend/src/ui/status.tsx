@@ -14,6 +14,7 @@ export function StatusBar({ page }: { page: Page }) {
       <span class="message" role="status">
         {message}
       </span>
+      <Uploading page={page} />
       {file && <Saving page={page} file={file} />}
       {tab && <Progress tab={tab} />}
       {tab && <Geometry page={page} tab={tab} />}
@@ -33,6 +34,21 @@ function Saving({ page, file }: { page: Page; file: OpenFile }) {
           {file.dirty.value ? "Save" : "Saved"}
         </button>
       )}
+    </span>
+  );
+}
+
+/** What is on its way while the files are not in sight. */
+function Uploading({ page }: { page: Page }) {
+  if (page.work.open.value) return null;
+  const under = page.work.transfers.all.value.filter((transfer) => transfer.unfinished);
+  if (under.length === 0) return null;
+  const total = under.reduce((sum, { work }) => sum + work.size, 0);
+  const sent = under.reduce((sum, transfer) => sum + transfer.sent.value, 0);
+  return (
+    <span class="progress">
+      <progress max={Math.max(1, total)} value={sent} aria-label="Uploads" />
+      <button onClick={() => (page.work.open.value = true)}>uploads</button>
     </span>
   );
 }

@@ -12,6 +12,8 @@ import { Nothing, Section } from "./panel";
 const SCOPES: [scope: TokenScope, meaning: string][] = [
   ["terminals:read", "See terminals"],
   ["terminals:write", "Use terminals"],
+  ["workspaces:read", "See workspaces and their files"],
+  ["workspaces:write", "Change workspaces and their files"],
   ["admin", "Administration"],
 ];
 const USUAL: readonly TokenScope[] = ["terminals:read", "terminals:write"];

@@ -40,7 +40,7 @@ describe("texts", () => {
 
   it("go through base64 whole", () => {
     const all = Uint8Array.from({ length: 100_000 }, (_, at) => at % 256);
-    expect(fromBase64(toBase64(all))).toEqual(all);
+    expect(Buffer.compare(fromBase64(toBase64(all)), all)).toBe(0);
     expect(toBase64(bytes("ü"))).toBe("w7w=");
   });
 });
