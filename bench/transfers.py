@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import http.client
 import io
 import json
@@ -119,21 +120,34 @@ def measure_small(webterm: Webterm, programs: Programs, *, count: int) -> Iterat
     forms = [_form(names[begin : begin + _AT_ONCE]) for begin in range(0, count, _AT_ONCE)]
     workspace = Workspace(webterm)
     steps: dict[str, Callable[[], object]] = {
+        "nothing": lambda: time.sleep(3),
         "up": lambda: [workspace.here("POST", "/upload/folder", form, _FORM) for form in forms],
         "list": lambda: _list_all(workspace),
         "zip": lambda: _check_zip(workspace.here("GET", "/archive/folder"), count),
         "search": lambda: workspace.here("GET", "/search?query=needle&content=1"),
         "remove": lambda: workspace.here("DELETE", "/files/folder?recursive=1"),
     }
+    beside = {"remove": f"rm -r: {_seconds_of_rm(names):.2f} s"}
     for name, step in steps.items():
         with _typing(webterm, programs) as times:
             seconds = _seconds(step)
-        what = f"{count} small files: {name}"
-        yield Row(what=what, figure=shown([seconds], "s"))
-        worst, usual = max(times) * 1000, percentile(times, 0.5) * 1000
-        yield bounded(f"the longest echo for another who types meanwhile: {name}", [worst], at_most(50), unit="ms")
-        yield Row(what="the usual one", figure=shown([usual], "ms"))
+        if name != "nothing":
+            yield Row(what=f"{count} small files: {name}", figure=shown([seconds], "s"), against=beside.get(name, ""))
+        usual = f"p50 {percentile(times, 0.5) * 1000:.2f} ms"
+        what = f"the longest echo for another who types meanwhile: {name}"
+        row = bounded(what, [max(times) * 1000], at_most(50), unit="ms")
+        yield dataclasses.replace(row, against=usual, held=None if name == "nothing" else row.held)
     workspace.close()
+
+
+def _seconds_of_rm(names: list[str]) -> float:
+    """How long it takes to remove the same files without us."""
+    with tempfile.TemporaryDirectory(prefix="webterm-bench-") as directory:
+        for name in names:
+            path = Path(directory, "folder", name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(f"This is what is in {name}.\n")
+        return _seconds(lambda: subprocess.run(["rm", "-r", Path(directory, "folder")], check=True))
 
 
 _FORM = "multipart/form-data; boundary=parting"
