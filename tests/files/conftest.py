@@ -31,6 +31,16 @@ def in_memory() -> Iterator[Path]:
 
 
 @pytest.fixture
+def deep() -> Iterator[Path]:
+    """A workspace in memory, for trees that are too deep for disks to be quick and for others to remove."""
+    with in_memory() as directory:
+        yield directory
+        with Root(directory) as root:
+            for entry in root.listing(hidden=True).items:
+                root.remove(entry.path, recursive=True)
+
+
+@pytest.fixture
 def outside(tmp_path: Path) -> Path:
     """A directory beside the workspace's."""
     directory = tmp_path / "outside"

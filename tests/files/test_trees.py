@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.files.conftest import SECRET, in_memory, put, read, state
+from tests.files.conftest import SECRET, put, read, state
 from webterm.errors import AlreadyExists, Conflict, DirectoryNotEmpty, InvalidPath, NoSuchFile, NotADirectory, NotAFile
 from webterm.files.root import Root, Usage
 
@@ -40,50 +40,41 @@ def few_descriptors() -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.fixture
-def memory() -> Iterator[Path]:
-    """Disks are slow with directories in directories."""
-    with in_memory() as directory:
-        yield directory
-
-
 @pytest.mark.usefixtures("few_descriptors")
-def test_a_very_deep_tree_is_no_trouble(memory: Path) -> None:
+def test_a_very_deep_tree_is_no_trouble(deep: Path) -> None:
     start = time.perf_counter()
-    dig(memory, DEEP)
-    with Root(memory) as root:
-        try:
-            assert root.usage().entries == DEEP + DEEP // 100
-            assert root.copy(b"d", b"copy").kind == "directory"
-            assert root.usage(b"copy").entries == DEEP - 1 + DEEP // 100
-            assert len(root.listing(depth=10**6).items) <= 2 * 65
-        finally:  # the tree is too deep for everybody else
-            root.remove(b"d", recursive=True)
-            root.remove(b"copy", recursive=True)
-    assert not list(memory.iterdir())
+    dig(deep, DEEP)
+    with Root(deep) as root:
+        assert root.usage().entries == DEEP + DEEP // 100
+        assert root.copy(b"d", b"copy").kind == "directory"
+        assert root.usage(b"copy").entries == DEEP - 1 + DEEP // 100
+        assert len(root.listing(depth=10**6).items) <= 2 * 65
+        root.remove(b"d", recursive=True)
+        root.remove(b"copy", recursive=True)
+        assert not list(deep.iterdir())
     assert time.perf_counter() - start < 60, "about 2 s on an idle machine"
 
 
-def test_a_very_deep_tree_is_removed_even_if_it_is_moved_meanwhile(memory: Path) -> None:
+def test_a_very_deep_tree_is_removed_even_if_it_is_moved_meanwhile(deep: Path) -> None:
     """Its upper directories are not held any more then; what is above is not what was walked."""
-    dig(memory, 300)
-    (memory / "elsewhere").mkdir()
+    dig(deep, 300)
+    (deep / "elsewhere").mkdir()
 
     def move(usage: Usage) -> None:
-        below = memory / "/".join(["d"] * 40)
+        below = deep / "/".join(["d"] * 40)
         if below.exists():
-            below.rename(memory / "elsewhere/d")
+            below.rename(deep / "elsewhere/d")
 
-    with Root(memory) as root:
-        dig(memory / "/".join(["d"] * 300), 1, name="full")
+    with Root(deep) as root:
+        dig(deep / "/".join(["d"] * 300), 1, name="full")
         for number in range(300):
-            (memory / "/".join(["d"] * 300) / str(number)).touch()
+            (deep / "/".join(["d"] * 300) / str(number)).touch()
         with pytest.raises(Conflict):
             root.remove(b"d", recursive=True, report=move)
-        assert (memory / "elsewhere").is_dir()
+        assert (deep / "elsewhere").is_dir()
         root.remove(b"elsewhere", recursive=True)
         root.remove(b"d", recursive=True)
-    assert not list(memory.iterdir())
+    assert not list(deep.iterdir())
 
 
 def test_a_copy_is_the_same(root: Root, top: Path, outside: Path) -> None:

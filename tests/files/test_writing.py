@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.files.conftest import put, read, state
-from webterm.errors import EditConflict, NotAFile, OutsideWorkspace, PermissionDenied, WebtermError
+from webterm.errors import EditConflict, NoSuchFile, NotAFile, OutsideWorkspace, PermissionDenied, WebtermError
 from webterm.files.beneath import Way
 from webterm.files.entries import Entry
+from webterm.files.names import is_temporary
 from webterm.files.root import Root
 
 
@@ -202,6 +203,35 @@ def test_a_pipe_or_socket_is_not_replaced(root: Root, top: Path) -> None:
         os.mkfifo(top / "late")
         with pytest.raises(NotAFile):
             writing.finish()
+
+
+def test_where_a_file_must_have_a_name_it_has_one_that_is_hidden_and_soon_gone(top: Path, way: Way) -> None:
+    with Root(top, way=way, nameless=False) as root:
+        tag = put(root, b"dir/file", b"old")
+        with root.write(b"dir/file", expected=tag) as writing, root.write(b"dir/new", expected=None) as dropped:
+            writing.write(b"new")
+            dropped.write(b"never")
+            assert [entry.name for entry in root.listing(b"dir").items] == [b"file"]
+            assert {is_temporary(entry.name) for entry in root.listing(b"dir", hidden=True).items[:2]} == {True}
+            writing.finish()
+        assert read(root, b"dir/file") == b"new"
+        assert root.make_file(b"made").size == 0
+        with root.write(b"dir/file") as late:
+            root.remove(b"dir", recursive=True)
+            with pytest.raises(NoSuchFile):
+                late.finish()
+    assert sorted(state(top)) == ["made"]
+
+
+def test_very_many_directories_on_the_way_cost_no_descriptors(deep: Path, way: Way) -> None:
+    path = b"/".join([b"d"] * 1500)
+    with Root(deep, way=way) as root:
+        before = len(list(Path("/proc/self/fd").iterdir()))
+        with root.write(b"kept/" + path, parents=True) as kept, root.write(b"no/" + path, parents=True):
+            assert len(list(Path("/proc/self/fd").iterdir())) <= before + 6
+            kept.finish()
+        assert [entry.name for entry in root.listing().items] == [b"kept"]
+        assert root.usage().entries == 1501
 
 
 class TestTakeIn:

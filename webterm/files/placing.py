@@ -8,8 +8,9 @@ import os
 import stat
 from typing import Final, Self
 
-from webterm.files.beneath import MOST_LINKS, Way, give, held, open_path, set_mode
+from webterm.files.beneath import MOST_LINKS, Way, give, open_path, set_mode
 from webterm.files.names import split
+from webterm.files.tree import Descent
 
 DIRECTORY_MODE: Final = 0o755
 FILE_MODE: Final = 0o644
@@ -23,10 +24,11 @@ class Place:
     All methods raise OSError.
     """
 
-    def __init__(self, directory: int, name: bytes, made: list[tuple[int, bytes]] | None = None) -> None:
+    def __init__(self, directory: int, name: bytes) -> None:
         self.directory = directory
         self.name = name
-        self._made = [] if made is None else made
+        self._above = -1  # the directory in which others were made on the way here, each in the one before
+        self._made: list[bytes] = []
 
     def __enter__(self) -> Self:
         return self
@@ -41,18 +43,47 @@ class Place:
         except FileNotFoundError:
             return None
 
+    def go(self, below: int) -> None:
+        """On into a directory that is held; it is taken over."""
+        os.close(self.directory)
+        self.directory = below
+
+    def enter(self, top: int, path: bytes, *, way: Way, account: int | None) -> None:
+        """On into the directory with this path, the next one down, which is made."""
+        below = self._make(path.rpartition(b"/")[2], account)
+        if below < 0:  # somebody else has made it at the same moment, and what is above is theirs as well
+            self.keep()
+            below = open_path(top, path, way=way)
+        self.go(below)
+
+    def _make(self, name: bytes, account: int | None) -> int:
+        try:
+            below = make_directory(self.directory, name, account=account)
+        except FileExistsError:
+            return -1
+        if self._above < 0:
+            self._above = os.dup(self.directory)
+        self._made.append(name)
+        return below
+
     def keep(self) -> None:
         """The directories made on the way stay."""
-        for fd, _ in self._made:
-            os.close(fd)
         self._made.clear()
+        if self._above >= 0:
+            fd, self._above = self._above, -1
+            os.close(fd)
 
     def close(self) -> None:
         """Let go, and remove the directories that were made on the way, unless `keep` was called. Twice is harmless."""
-        while self._made:
-            fd, name = self._made.pop()
-            with held(fd), contextlib.suppress(OSError):
-                os.rmdir(name, dir_fd=fd)
+        if self._made:
+            with contextlib.suppress(OSError), Descent(self._above) as descent:
+                for name in self._made[:-1]:
+                    descent.down(name)
+                os.rmdir(self._made[-1], dir_fd=descent.here)
+                for _ in self._made[:-1]:
+                    name = descent.up()
+                    os.rmdir(name, dir_fd=descent.here)
+        self.keep()
         if self.directory >= 0:
             fd, self.directory = self.directory, -1
             os.close(fd)
@@ -73,35 +104,23 @@ def place_of(top: int, path: bytes, *, way: Way, parents: bool = False, account:
 
 
 def _make_parents(top: int, directory: bytes, name: bytes, *, way: Way, account: int | None) -> Place:
-    made: list[tuple[int, bytes]] = []
-    place = Place(os.dup(top), name, made)
+    ends = [end for end, byte in enumerate(directory) if byte == ord("/")] + [len(directory)]
+    there, missing = 0, len(ends)  # so many names lead to a directory, and so many do not
+    place = Place(os.dup(top), name)
     try:
-        end = 0
-        while end < len(directory):
-            end = directory.find(b"/", end + 1)
-            end = len(directory) if end < 0 else end
+        while missing - there > 1:
+            middle = (there + missing) // 2
             try:
-                below = open_path(top, directory[:end], way=way)
+                place.go(open_path(top, directory[: ends[middle - 1]], way=way))
+                there = middle
             except FileNotFoundError:
-                below = _make_or_open(top, directory[:end], place.directory, made, way=way, account=account)
-            os.close(place.directory)
-            place.directory = below
+                missing = middle
+        for end in ends[there:]:
+            place.enter(top, directory[:end], way=way, account=account)
     except BaseException:
         place.close()
         raise
     return place
-
-
-def _make_or_open(
-    top: int, path: bytes, parent: int, made: list[tuple[int, bytes]], *, way: Way, account: int | None
-) -> int:
-    name = path.rpartition(b"/")[2]
-    try:
-        below = make_directory(parent, name, account=account)
-    except FileExistsError:  # somebody else has made it at the same moment
-        return open_path(top, path, way=way)
-    made.append((os.dup(parent), name))
-    return below
 
 
 def target_of(top: int, path: bytes, *, way: Way, parents: bool = False, account: int | None = None) -> Place:

@@ -45,20 +45,25 @@ class Root:
     """The directory of a workspace, held open. Its methods may be called from several threads at a time.
 
     ``account``: numeric user (and group) that gets what is made here; only root can give something away. ``way`` is how
-    paths are opened, the system's own way where it has one; tests choose.
+    paths are opened, the system's own way where it has one, and ``nameless`` whether a file has no name while it is
+    being written, where the disk can do that; tests choose.
     Raises `webterm.errors.NoSuchWorkspace` when there is no such directory.
     """
 
-    def __init__(self, path: Path, *, account: int | None = None, way: Way | None = None) -> None:
+    def __init__(
+        self, path: Path, *, account: int | None = None, way: Way | None = None, nameless: bool = True
+    ) -> None:
         self._account = account
+        self._nameless = nameless
         self._way = way or best_way()
         self._lock = threading.Lock()
         self._users = 1  # this object itself, and operations that run
         self._is_closed = False
-        try:
-            self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NoSuchWorkspace("the directory of this workspace is not there") from error
+        with translated(b""):
+            try:
+                self._fd = os.open(path, os.O_PATH | os.O_DIRECTORY)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise NoSuchWorkspace("the directory of this workspace is not there") from error
 
     def __enter__(self) -> Self:
         return self
@@ -171,7 +176,17 @@ class Root:
         """
         with self._using() as top, translated(path):
             place = self._target(top, path, expected, parents=parents)
-            return Writing(place, path, expected=expected, executable=executable, account=self._account)
+            return self._writing(place, path, expected, executable)
+
+    def _writing(self, place: Place, path: bytes, expected: Expected, executable: bool | None) -> Writing:
+        return Writing(
+            place,
+            path,
+            expected=expected,
+            executable=executable,
+            account=self._account,
+            nameless=self._nameless,
+        )
 
     def _target(self, top: int, path: bytes, expected: Expected, *, parents: bool) -> Place:
         """Where a file is to be written. Where nothing is expected, a link is something."""
@@ -214,7 +229,7 @@ class Root:
                 place.close()
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
             try:
-                with Writing(place, path, expected=None, executable=None, account=self._account) as made:
+                with self._writing(place, path, None, None) as made:
                     return made.finish()
             except EditConflict as error:  # it has come just now
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error

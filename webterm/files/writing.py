@@ -36,7 +36,14 @@ class Writing:
     """
 
     def __init__(
-        self, place: Place, path: bytes, *, expected: Expected, executable: bool | None, account: int | None
+        self,
+        place: Place,
+        path: bytes,
+        *,
+        expected: Expected,
+        executable: bool | None,
+        account: int | None,
+        nameless: bool = True,
     ) -> None:
         self._place = place
         self._path = path
@@ -48,7 +55,7 @@ class Writing:
         try:
             with translated(path):
                 check(place, path, expected)
-                self._open()
+                self._open(nameless=nameless)
         except BaseException:
             self.close()
             raise
@@ -103,16 +110,18 @@ class Writing:
             os.close(fd)
         self._place.close()
 
-    def _open(self) -> None:
+    def _open(self, *, nameless: bool) -> None:
         directory = self._place.directory
-        try:
-            self._fd = os.open(b".", os.O_TMPFILE | os.O_RDWR, 0o600, dir_fd=directory)
-        except OSError as error:
-            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
-                raise
-            name = temporary()
-            self._fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, 0o600, dir_fd=directory)
-            self._name = name
+        if nameless:
+            try:
+                self._fd = os.open(b".", os.O_TMPFILE | os.O_RDWR, 0o600, dir_fd=directory)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR):  # the file system or the system cannot do it
+                    raise
+        name = temporary()
+        self._fd = os.open(name, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_RDWR, 0o600, dir_fd=directory)
+        self._name = name
 
     def _link(self) -> bytes:
         """Give the file without a name a name that is soon renamed."""
