@@ -524,7 +524,7 @@ export interface Problem {
   code: string;
   detail: string;
   current?: string | null;
-  expected?: string;
+  expected?: string | null;
   offset?: number;
 }
 

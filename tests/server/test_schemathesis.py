@@ -18,6 +18,7 @@ import pytest
 
 from tests.server.process import Server, serving
 from webterm.web.openapi import operation_id
+from webterm.web.paths import PATH, WORKSPACE
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 
 CHECKS = (
@@ -33,11 +34,23 @@ FATAL = {
     "devices_sign_out": "devices_show_all",
     "devices_sign_out_all": "devices_show_all",
     "users_change": "users_show_all",
+    "workspaces_remove": "workspaces_show_all",
 }
-"""What may end the caller's own login, and what else to call: admins who are good for nothing else try these."""
+"""What may end the caller's own login or workspace, and what else to call: admins who are good for nothing else try
+these."""
 PASSWORD = "correct horse battery staple"
+IN_A_WORKSPACE = (
+    ("GET", "", 200),
+    ("GET", "/tree", 200),
+    ("GET", "/search", 200),
+    ("GET", "/archive", 200),
+    ("PUT", "/files" + PATH, 201),
+    ("POST", "/directories" + PATH, 201),
+    ("POST", "/upload", 200),
+)
+"""Some of what calls do in a workspace that is there."""
 LINE = re.compile(r"webterm\.access: \w+ (?P<method>\w+) (?P<path>\S+) (?P<status>\d{3}) ", re.ASCII)
-PROGRAM = ("-m", "schemathesis.cli", "run")
+PROGRAM = ("-m", "schemathesis.cli")
 
 
 @pytest.mark.slow
@@ -47,7 +60,9 @@ async def test_the_server_does_what_its_document_says(directory: Path) -> None:
         token = await owner_token(server)
         others = [await another_admin(server, f"admin{number}", token) for number in range(len(FATAL))]
         await explore(server)
-        await explore(server, *(f"--exclude-operation-id={name}" for name in FATAL), token=token)
+        workspace = (await call(server, "POST", "api/v1/workspaces", {"name": "Ours"}, token=token))["id"]
+        harmless = (f"--exclude-operation-id={name}" for name in FATAL)
+        await explore(server, *harmless, token=token, workspace=workspace)
         assert (await call(server, "GET", "api/v1/auth/me", token=token))["owner"], "the owner's token lived to the end"
         for other, names in zip(others, FATAL.items(), strict=True):
             await explore(server, *(f"--include-operation-id={name}" for name in names), token=other)
@@ -58,10 +73,18 @@ async def test_the_server_does_what_its_document_says(directory: Path) -> None:
     for row in (*ROWS, *OWN_LOGIN_ROWS):
         if row.method == "GET" and "{" not in row.path and row.path != "/ws":
             assert row.status in answered[row.method, row.path], row.path
+    for method, rest, status in IN_A_WORKSPACE:
+        assert status in answered[method, WORKSPACE + rest], rest
 
 
-async def explore(server: Server, *words: str, token: str | None = None) -> None:
-    """Let schemathesis call everything, or the operations that ``words`` choose. The same calls each time."""
+async def explore(server: Server, *words: str, token: str | None = None, workspace: str | None = None) -> None:
+    """Let schemathesis call everything, or the operations that ``words`` choose. The same calls each time.
+
+    ``workspace``: the one that calls are about; without it, any that schemathesis thinks of.
+    """
+    fixed = f'[parameters]\n"path.workspace" = "{workspace}"\n' if workspace else ""
+    config = server.directory.parent / "schemathesis.toml"
+    await asyncio.to_thread(config.write_text, fixed)
     options = {
         "checks": ",".join(CHECKS),
         "phases": "coverage,fuzzing",
@@ -74,6 +97,8 @@ async def explore(server: Server, *words: str, token: str | None = None) -> None
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *PROGRAM,
+        f"--config-file={config}",
+        "run",
         str(server.url / "openapi.json"),
         "--continue-on-failure",
         "--no-color",

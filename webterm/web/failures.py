@@ -39,7 +39,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     code: str
     detail: str
     current: str | msgspec.UnsetType | None = msgspec.UNSET
-    expected: str | msgspec.UnsetType = msgspec.UNSET
+    expected: str | msgspec.UnsetType | None = msgspec.UNSET
     offset: int | msgspec.UnsetType = msgspec.UNSET
 
 
