@@ -47,8 +47,9 @@ async def own_house(tmp_path: Path) -> AsyncIterator[Server]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def strict_house(tmp_path: Path) -> AsyncIterator[Server]:
-    """Where only the owner may start programs, as it is unless the settings say otherwise."""
-    async with serving(tmp_path, WEBTERM_ACCOUNTS__REGISTRATION="invite") as running:
+    """Where only the owner may start programs."""
+    settings = {"WEBTERM_ACCOUNTS__REGISTRATION": "invite", "WEBTERM_LOCAL__ISOLATION": "refuse"}
+    async with serving(tmp_path, **settings) as running:
         yield running
 
 
