@@ -14,6 +14,7 @@ from tests.web.conftest import Running, started
 from tests.web.filing import Desk, admit, desk_of, percent
 from tests.web.proofs import NOBODYS
 from webterm.settings import Local
+from webterm.settings_accounts import Limits, Tier
 
 
 @pytest.fixture
@@ -347,3 +348,17 @@ async def test_looking_for_things(desk: Desk) -> None:
     assert (await desk.ask("GET", "search?query=needle&path=..")).code in ("outside_workspace", "invalid_path")
     for wrong in ("", "query=", "query=x&limit=0", "query=x&limit=1001", "query=x&content=2", "query=" + "x" * 1025):
         assert (await desk.ask("GET", f"search?{wrong}")).status == 400
+
+
+async def test_calls_about_files_have_a_number_of_their_own(directory: Path) -> None:
+    tier = Tier(general=0, auth=0, ai=0, files=3)
+    async with started(directory, local=Local(isolation="none"), limits=Limits(tiers={"free": tier})) as running:
+        desk = await desk_of(running, "ann")
+        for left in ("2", "1", "0"):
+            answer = await desk.ask("GET", "tree")
+            limits = answer.headers["RateLimit-Limit"], answer.headers["RateLimit-Remaining"]
+            assert (answer.status, limits) == (200, ("3", left))
+        refused = await desk.ask("PUT", "files/f", b"x")
+        assert (refused.status, refused.code) == (429, "rate_limited")
+        assert (await desk.ask("GET", "status")).status == 200
+        assert list(desk.files.iterdir()) == []
