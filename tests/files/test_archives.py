@@ -18,6 +18,7 @@ import pytest
 
 from webterm.errors import NoSuchFile, NotADirectory
 from webterm.files.archives import MISSING, MOST_WORK, PIECE, archive
+from webterm.files.names import temporary
 from webterm.files.root import Root
 from webterm.files.zipping import BIG, DEFLATED, STORED, Header, ZipWriter
 
@@ -195,6 +196,13 @@ def test_it_stops_when_nobody_wants_it(root: Root, top: Path) -> None:
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_what_is_still_being_written_is_not_in_it(root: Root, top: Path) -> None:
+    (top / os.fsdecode(temporary())).mkdir()
+    (top / os.fsdecode(temporary())).touch()
+    (top / "a").touch()
+    assert set(content(packed(root))) == {"a"}
+
+
 def test_no_directory_no_archive(root: Root, top: Path) -> None:
     (top / "a").touch()
     with pytest.raises(NotADirectory):
@@ -213,13 +221,14 @@ def test_what_may_not_be_read_is_listed(top: Path) -> None:
     (top / "a").write_bytes(b"1")
     (top / "b").write_bytes(b"2")
     (top / "b").chmod(0)
+    (top / "closed").mkdir(mode=0)
     for directory in (top, *top.parents):
         if directory.stat().st_uid == 0 and directory != Path("/tmp") and len(directory.parts) > 2:
             directory.chmod(0o755)
     done = subprocess.run([sys.executable, "-c", script, str(top)], capture_output=True, check=True)
     found = content(zipfile.ZipFile(io.BytesIO(done.stdout)))
     assert found["a"] == b"1"
-    assert found[MISSING.decode()] == b"These could not be read:\nb\n"
+    assert found[MISSING.decode()] == b"These could not be read:\nb\nclosed\n"
 
 
 def test_many_files(root: Root, top: Path) -> None:

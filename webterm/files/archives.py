@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 
 from webterm.errors import NoSuchFile, NotAFile, PermissionDenied
+from webterm.files.names import is_temporary
 from webterm.files.root import Root
 from webterm.files.tree import Found
 from webterm.files.zipping import Header, ZipWriter
@@ -24,6 +25,8 @@ WORTH = 0.95
 """What a sample has to shrink to for a large file to be deflated."""
 OLDEST = 315_532_800.0
 """1980, in seconds since 1970: as old as a zip file can tell."""
+LISTED = stat.S_IRUSR | stat.S_IXUSR
+"""Without these permissions of a directory nobody but root sees what is in it."""
 MISSING = b"NOT IN THIS ARCHIVE.txt"
 PACKED = frozenset(
     b".7z .aac .apk .avi .avif .br .bz2 .docx .flac .gif .gz .heic .jar .jpeg .jpg .lz4 .lzma .m4a .m4v .mkv .mov .mp3"
@@ -37,14 +40,16 @@ def archive(root: Root, top: bytes, *, check: Callable[[], None] = lambda: None)
     """The directory ``top`` and all that is below it, in pieces: about `PIECE`, or less, even nothing.
 
     Names of entries begin with the directory's own name; with the workspace's own directory there is none. Links are
-    stored as links, with what they say, and never followed; pipes, sockets and devices are left out. Files that may
-    not be read are left out, too, and listed in an entry at the end.
+    stored as links, with what they say, and never followed; pipes, sockets and devices are left out. What may not be
+    read is left out, too, and listed in an entry at the end.
 
     ``check`` is called before each piece, and what it raises is raised here. Closing the iterator closes what it has
     open. Raises what ``root.walk`` raises for ``top``, and what reading raises where a disk fails.
     """
     making = _Making(top.rpartition(b"/")[2])
     for found in root.walk(top):
+        if any(map(is_temporary, found.path.split(b"/"))):
+            continue
         for piece in making.entry(found):
             check()
             yield piece
@@ -75,6 +80,8 @@ class _Making:
                 self._ready += self._zip.whole(header, found.link_text(), deflate=False)
             elif directory:
                 self._ready += self._zip.whole(header, b"", deflate=False)
+                if mode & LISTED != LISTED and os.geteuid() != 0:
+                    self._left_out.append(name)
         except (NoSuchFile, NotAFile):
             return  # somebody has just removed or replaced it
         except PermissionDenied:

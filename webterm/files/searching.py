@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from webterm.errors import InvalidRequest, NoSuchFile, NotAFile, PermissionDenied
+from webterm.files.names import is_temporary
 from webterm.files.root import Root
 from webterm.files.tree import Found as Met
 
@@ -114,6 +115,8 @@ class _Looking:
             if self._clock() >= self._end or self._bytes <= 0:
                 self.complete = False
                 return
+            if any(map(is_temporary, met.path.split(b"/"))):
+                continue
             path = before + met.path
             if not self._wanted.content:
                 yield from self._name(met, path)
