@@ -235,7 +235,7 @@ async def test_who_may_what(room: Room, desk: Desk) -> None:
 async def test_requests_under_way_have_a_bound(room: Room, desk: Desk) -> None:
     peer = room.enter(desk.ann)
     numbers = [peer.ask("list_files") for _ in range(UNDER_WAY + 8)]
-    answers = {}
+    answers: dict[int, str] = {}
     while len(answers) < len(numbers):
         message = await peer.next()
         assert isinstance(message, dict)
@@ -301,7 +301,7 @@ async def test_who_is_too_slow_is_told_to_look_anew(room: Room, desk: Desk) -> N
         while name not in told:
             event = await quick.expect("file_changed")
             told |= {change["name"] for change in event["changes"]}
-    events = []
+    events: list[Message] = []
     while numbers or not events:
         message = await slow.next()
         assert isinstance(message, dict)

@@ -287,8 +287,10 @@ class Client:
                 self.pongs.append(message.nonce)
             case messages.Notice():
                 pass
-            case _:
+            case ChannelMessage():
                 _note(self.views[message.channel], message)
+            case _:
+                pass  # about workspaces
 
     @staticmethod
     def _attached(view: View, message: messages.Attached) -> None:

@@ -51,7 +51,7 @@ class Line:
     async def kinds_until_pong(self) -> list[str]:
         """What has come by now."""
         await self.say(type="ping")
-        kinds = []
+        kinds: list[str] = []
         async with asyncio.timeout(30):
             while not kinds or kinds[-1] != "pong":
                 kinds.append(json.loads(await self._socket.receive_str())["type"])
