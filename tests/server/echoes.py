@@ -53,8 +53,12 @@ class Echoes:
         return cls(times[rounds // 2], times[rounds * 99 // 100], bare[rounds * 99 // 100])
 
     def harmed(self, before: Echoes) -> float:
-        """Milliseconds by which they are later than before, beyond what the machine itself is later."""
-        return self.p99 - before.p99 - TURNS * max(self.bare - before.bare, 0)
+        """Milliseconds by which the slowest are later than before, beyond what the machine itself is later."""
+        return self.p99 - before.p99 - self.excused(before)
+
+    def excused(self, before: Echoes) -> float:
+        """Milliseconds by which a machine is later that is busier than before."""
+        return TURNS * max(self.bare - before.bare, 0)
 
 
 async def least_harmed(client: Client, view: View, before: Echoes) -> Echoes:

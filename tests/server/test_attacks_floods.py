@@ -87,7 +87,7 @@ async def test_output_floods(server: Server, asker: Asker) -> None:
             )
             assert spent < CPU_PER_MIB, name
             assert grown < MEMORY, name
-            assert echoes.p50 < before.p50 + 60, name
+            assert echoes.p50 < before.p50 + 60 + echoes.excused(before), f"{name}: {echoes} after {before}"
         assert not view.faults
 
 
