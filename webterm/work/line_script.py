@@ -13,7 +13,8 @@ import re
 
 LAUNCHER = """
 if _wt_l=$(command -v bash) && [ -z "$_wt_plain" ]; then exec "$_wt_l" {flags}; fi
-PS1='$_wt_p' exec sh -i
+unset PS1 PS2
+exec sh -i
 """
 BASH_FLAGS = "--norc --noprofile --noediting -i"
 CALM = {
@@ -53,6 +54,7 @@ _wt_b=R
 while :; do
   [ -z "$_wt_t" ] || "$_wt_t" {stty} </dev/tty >/dev/null 2>&1 || :
   {call}jobs >/dev/null 2>&1 || :
+  {again}
   _wt_m "$_wt_b"
   _wt_o= _wt_b= _wt_e=0
   while [ "$_wt_b" != D ]; do
@@ -89,15 +91,15 @@ _wt_m K
 _PREPARE_BASH = """
 builtin unset _wt_text _wt_p _wt_plain MAILCHECK HISTFILE
 builtin declare +x PROMPT_COMMAND PS1 PS2
-PS1= PS2= PROMPT_COMMAND=$PROMPT_COMMAND
+_wt_c=$PROMPT_COMMAND
 builtin set +o history; builtin set +H
 : "${_wt_t=$(builtin type -P stty)}"
 """
 _PREPARE_PLAIN = """
 if [ -z "${_wt_t+set}" ]; then
   _wt_l=$_wt_text _wt_i=$_wt_p
-  unset PS1 PS2 _wt_text _wt_p _wt_plain PROMPT_COMMAND MAILCHECK MAIL MAILPATH
-  PS1='$_wt_p' PS2= _wt_p=$_wt_i _wt_text=$_wt_l _wt_t=$(command -v stty)
+  unset _wt_text _wt_p _wt_plain PROMPT_COMMAND MAILCHECK MAIL MAILPATH
+  _wt_p=$_wt_i _wt_text=$_wt_l _wt_t=$(command -v stty)
 fi
 """
 
@@ -114,7 +116,7 @@ class LineScript:
         self.mark_start = b"\x1e" + self._secret + b";"
         self.mark_end = b"\x1e" + self._secret + b"."
         self.restart = b'eval "$_wt_text"\n'
-        """What makes the loop begin again after K."""
+        """What makes the loop begin, and begin again after K; bash begins by itself."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -130,8 +132,18 @@ class LineScript:
             "ENV": "",
             "PS1": "",
             "PS2": "",
-            "PROMPT_COMMAND": self._loop("builtin ", _PREPARE_BASH, 'builtin printf -v _wt_o %b "$_wt_o"'),
-            "_wt_text": self._loop("", _PREPARE_PLAIN, "_wt_o=$(printf '%b.' \"$_wt_o\"); _wt_o=${_wt_o%.}"),
+            "PROMPT_COMMAND": self._loop(
+                call="builtin ",
+                prepare=_PREPARE_BASH,
+                again="PROMPT_COMMAND=$_wt_c PS1= PS2=",
+                unquote='builtin printf -v _wt_o %b "$_wt_o"',
+            ),
+            "_wt_text": self._loop(
+                call="",
+                prepare=_PREPARE_PLAIN,
+                again="PS1='$_wt_p' PS2=",
+                unquote="_wt_o=$(printf '%b.' \"$_wt_o\"); _wt_o=${_wt_o%.}",
+            ),
             "_wt_p": prompt,
             "_wt_plain": "1" if self._plain else "",
         }
@@ -146,12 +158,11 @@ class LineScript:
         ]
         return b"\n" + b"\n".join(lines) + b"\n"  # the first ends what somebody may have left half typed
 
-    def _loop(self, call: str, prepare: str, unquote: str) -> str:
-        texts = {"secret": self._secret.decode(), "prepare": prepare, "unquote": unquote, "stty": _STTY, "call": call}
+    def _loop(self, **texts: str) -> str:
         loop = _LOOP
-        for name, text in texts.items():
+        for name, text in {**texts, "secret": self._secret.decode(), "stty": _STTY}.items():
             loop = loop.replace("{" + name + "}", text)
-        return loop
+        return loop.replace("{call}", texts["call"])
 
 
 def as_input(line: bytes) -> bytes:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from webterm.errors import InvalidRequest, LaunchFailed, TerminalExited
+from webterm.errors import InvalidRequest, LaunchFailed, TerminalExited, WebtermError
 from webterm.session import SIGNALS, Driver, Exit, Launch, Session, Size
 from webterm.work.line_script import END_OF_INPUT, LineScript, as_input
 
@@ -19,6 +19,11 @@ LAST_WORDS = 0.5
 """Seconds for which output is waited for when the shell has ended."""
 MOST_AFTER = 100
 """Reads, each of some KiB, after the end of the shell: more than a terminal can hold."""
+INSIST = 0.1
+INSISTING = 10
+"""Seconds between looks whether an interrupt was lost, and how many there are."""
+YOUNG = 0.5
+"""Seconds in which a command may be just starting a program."""
 SIZE = Size(80, 24)
 LONGEST_LINE = 1024 * 1024
 _SHOWN = 400
@@ -74,6 +79,9 @@ class LineShell:
         self._exit = loop.create_task(session.wait())
         self._reading: asyncio.Task[bytes] | None = None
         self._after = 0
+        self._began = 0.0
+        self._heard = 0  # how often something has been printed
+        self._insisting: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -90,12 +98,13 @@ class LineShell:
         shell = cls(session, script)
         try:
             async with asyncio.timeout(patience):
+                await session.write(script.restart)
                 await shell._begin()
         except TimeoutError:
-            await session.aclose()
+            await shell.aclose()
             raise LaunchFailed(f"no shell began within {patience:g} seconds") from None
         except BaseException:
-            await session.aclose()
+            await shell.aclose()
             raise
         return shell
 
@@ -142,8 +151,7 @@ class LineShell:
         if self._state is State.SENT:
             self._signals.append(name)  # it is about to begin
         elif self._state is State.RUNNING:
-            self._interrupted |= name == "INT"
-            await self._session.signal(name)
+            await (self._interrupt() if name == "INT" else self._session.signal(name))
         elif self._state is State.IDLE and name in ("KILL", "TERM", "HUP"):
             await self._session.signal("KILL" if name == "TERM" else name)  # interactive shells ignore TERM
 
@@ -164,7 +172,33 @@ class LineShell:
         """End the shell and what it started. Twice is harmless."""
         self._state = State.ENDED
         await self._session.aclose()
-        await asyncio.gather(self._exit, *filter(None, [self._reading]), return_exceptions=True)
+        if self._insisting is not None:
+            self._insisting.cancel()
+        rest = [task for task in (self._exit, self._reading, self._insisting) if task is not None]
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    # Interrupts.
+
+    async def _interrupt(self) -> None:
+        self._interrupted = True
+        loop = asyncio.get_running_loop()
+        lost = self._session.at_prompt() or loop.time() - self._began < YOUNG
+        await self._session.signal("INT")
+        if lost and (self._insisting is None or self._insisting.done()):
+            self._insisting = asyncio.create_task(self._insist(self._number))
+
+    async def _insist(self, number: int) -> None:
+        """What is just starting a program passes over an interrupt: it gets another, until something happens."""
+        heard = self._heard
+        try:
+            for _ in range(INSISTING):
+                await asyncio.sleep(INSIST)
+                if self._state is not State.RUNNING or self._number != number or self._heard != heard:
+                    return
+                if self._session.at_prompt() is False:
+                    await self._session.signal("INT")
+        except WebtermError:  # it has just ended
+            return
 
     # What comes out of the terminal.
 
@@ -237,6 +271,7 @@ class LineShell:
             rest = rest[stop + len(end) :]
 
     def _text(self, data: bytes) -> None:
+        self._heard += bool(data.strip())  # of an interrupt that it passes over, a shell prints a new line
         if self._noise:
             self._last = (self._last + data)[-_SHOWN:]
             return
@@ -260,6 +295,7 @@ class LineShell:
         elif kind == b"B":
             if int(number) == self._number:
                 self._state = State.RUNNING
+                self._began = asyncio.get_running_loop().time()
         else:
             if kind == b"R":
                 self._newline = b""
@@ -274,4 +310,7 @@ class LineShell:
             self._state = State.IDLE
             self._interrupted = False
             self._signals.clear()
+            if self._insisting is not None:
+                self._insisting.cancel()
+                self._insisting = None
             self._found.append(done)
