@@ -14,6 +14,7 @@ import click
 from webterm.commands import options
 from webterm.commands.audit import audit
 from webterm.commands.db import db
+from webterm.commands.doctor import doctor
 from webterm.commands.users import user
 from webterm.errors import SettingsError, Unavailable
 
@@ -182,4 +183,5 @@ def _end_programs(settings: Settings) -> int:
 
 main.add_command(audit)
 main.add_command(db)
+main.add_command(doctor)
 main.add_command(user)

@@ -214,9 +214,7 @@ class LocalRuntimes:
         if not plan.runtime.files.is_dir():
             raise Unavailable("the workspace's directory is not there")
         if plan.as_root:
-            status = runtime.files.stat(follow_symlinks=False)
-            if status.st_uid != plan.uid:
-                os.chown(runtime.files, plan.uid, plan.uid, follow_symlinks=False)
+            _give(runtime.files, plan.uid)
         plan.made.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in etc_files(plan, shell_inside(self._surroundings)).items():
             unfinished = plan.made / f".{name}"
@@ -284,9 +282,21 @@ class LocalRuntimes:
             _log.warning("a control group of workspace %s could not be removed", workspace)
 
 
+def _give(files: Path, uid: int) -> None:
+    """Give the top of a workspace to the user of its programs. Blocks."""
+    try:
+        if files.stat(follow_symlinks=False).st_uid != uid:
+            os.chown(files, uid, uid, follow_symlinks=False)
+    except OSError as error:
+        reason = f"the workspace's files cannot be given to the user {uid}: {error.strerror}"
+        raise IsolationRefused(f"{reason}; see the setting sandbox.first_uid") from error
+
+
 def unenforced(runtime: Runtime, groups: cgroups.Groups) -> tuple[str, ...]:
     """What the limits ask for and this machine cannot do, in words."""
     missing = cgroups.wanted(runtime.limits) - groups.enforced
+    if os.geteuid() != 0:
+        missing -= {"pids"}  # RLIMIT_NPROC counts in each sandbox's user namespace by itself
     words = {
         "memory": "memory is limited for each program, not for all together",
         "pids": "the number of processes is limited for all workspaces of the owner together",

@@ -52,7 +52,13 @@ def _plan(directory: Path) -> Plan:
     files.mkdir(mode=0o700)
     made.mkdir()
     if as_root:
-        os.chown(files, _ACCOUNT, _ACCOUNT)
+        try:
+            os.chown(files, _ACCOUNT, _ACCOUNT)
+        except OSError as error:
+            raise IsolationRefused(
+                f"programs cannot be confined here: files cannot be given to another user ({error.strerror});"
+                " run the server as an ordinary user, or in a container with more users"
+            ) from error
     runtime = Runtime(workspace=WorkspaceId("proof"), files=files, confined=True, account=_ACCOUNT if as_root else None)
     return Plan(runtime=runtime, made=made, nonce="proof", as_root=as_root)
 

@@ -82,7 +82,10 @@ def _output(*command: str) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise IsolationRefused(f"programs cannot be confined here: {command[0]} cannot be run: {error}") from error
-    return (ran.stdout + ran.stderr).decode(errors="replace")
+    said = (ran.stdout + ran.stderr).decode(errors="replace")
+    if ran.returncode != 0:
+        raise IsolationRefused(f"programs cannot be confined here: {command[0]} does not run: {said.strip()[-400:]}")
+    return said
 
 
 def _is_setuid(path: str) -> bool:
