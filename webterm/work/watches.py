@@ -213,6 +213,8 @@ class Watches:
             strayed = await self._files.threads.quick(lambda: self._strayed(workspace, watches))
         except NoSuchWorkspace:
             strayed = watches
+        except WebtermError:
+            return  # nobody can tell at the moment
         for watch in strayed:
             watch.end()
 

@@ -94,7 +94,9 @@ class Writer:
                 return there, writing.finish()
 
         with await self.room(workspace, target, len(data)) as reservation:
-            there, entry = await self._threads.quick(lambda: self._roots.do(workspace, write))
+            there, entry = await self._threads.step(
+                lambda: self._roots.do(workspace, write)
+            )  # it may wait for the disk
             reservation.settle(bytes=entry.size - there.bytes, entries=there.entries)
         return Written(entry, not there.found)
 
