@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -12,6 +11,7 @@ import pytest_asyncio
 from tests.e2e.serving import Server, serving
 from tests.e2e.viewing import Client, Viewer, client
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 RING = 65_536
 """Bytes of output that the server keeps: the least that can be set."""
 WRAPPED = 5 * RING
@@ -42,14 +42,15 @@ PROGRAMS = {
 }
 
 
-@pytest_asyncio.fixture
-async def server(tmp_path: Path) -> AsyncIterator[Server]:
-    async with serving(tmp_path, WEBTERM_TERMINALS__LOG_BYTES=str(RING)) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """Shared by the tests, which leave no terminal behind."""
+    async with serving(tmp_path_factory.mktemp("server"), WEBTERM_TERMINALS__LOG_BYTES=str(RING)) as running:
         (running.home / "story").write_text(LONG)
         yield running
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def somebody(server: Server) -> AsyncIterator[Client]:
     async with client(server) as signed_in:
         yield signed_in
