@@ -115,7 +115,7 @@ async def test_what_is_no_command(desk: Desk, command: Command) -> None:
 async def test_what_cannot_be_started(desk: Desk) -> None:
     for fields in ({"argv": ("no-such-program",)}, {"argv": ("ls",), "cwd": "no-such-directory"}):
         with pytest.raises(LaunchFailed):
-            await desk.executions.start(ANN, desk.workspace.id, Command(**fields), source=by(ANN))  # type: ignore[arg-type]
+            await desk.executions.start(ANN, desk.workspace.id, Command(**fields), source=by(ANN))
     assert (await desk.run("echo room")).stdout == b"room\n"
 
 

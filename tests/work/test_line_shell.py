@@ -385,7 +385,7 @@ async def test_a_command_cannot_hold_a_nul(subject: Subject) -> None:
 
 async def test_cancelling_reads_loses_nothing(subject: Subject) -> None:
     await subject.shell.send(b"seq 1 20000")
-    pieces = []
+    pieces: list[bytes] = []
     while True:
         reading = asyncio.create_task(subject.shell.read())
         await asyncio.sleep(0)

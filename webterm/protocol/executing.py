@@ -21,7 +21,7 @@ from webterm.protocol.frames import encode, encode_exec_output
 from webterm.protocol.message import ChannelMessage, Message
 from webterm.protocol.speaker import Speaker, Talk
 from webterm.work.executions import TIMEOUT, Command, Executions, Running
-from webterm.work.line_shells import Done, LineShells, OpenShell, Text
+from webterm.work.line_shells import Done, LineShells, OpenShell, State, Text
 
 INPUT_LIMIT = 1024 * 1024
 """Bytes that may wait for one command."""
@@ -53,16 +53,19 @@ class Conversing(ABC):
         self._more = asyncio.Event()
 
     def put(self, item: Item) -> None:
-        """Something for what runs. Raises `webterm.errors.InputOverflow`."""
+        """Something for what runs; a signal follows the first thing that waits. Raises `InputOverflow`."""
         cost = _EACH + (len(item) if isinstance(item, bytes) else 0)
         if self._cost + cost > INPUT_LIMIT:
             raise InputOverflow(f"More than {INPUT_LIMIT} bytes wait for channel {self.number} already.")
-        self._waiting.append(item)
+        if isinstance(item, messages.Signal):
+            self._waiting.insert(1, item)
+        else:
+            self._waiting.append(item)
         self._cost += cost
         self._more.set()
 
     async def next_item(self) -> Item:
-        """What goes in next. Between this and the next call, nothing else may."""
+        """What goes in next."""
         while not self._waiting:
             self._more.clear()
             await self._more.wait()
@@ -71,9 +74,9 @@ class Conversing(ABC):
         return item
 
     @property
-    def pending(self) -> bool:
-        """Whether something waits that came before what comes now."""
-        return bool(self._waiting)
+    def begun(self) -> bool:
+        """Whether a signal goes to what runs at once: nothing that waits is what it is meant for."""
+        return True
 
     @abstractmethod
     async def run(self) -> messages.Exited:
@@ -178,6 +181,11 @@ class Lining(Conversing):
         self._opened: asyncio.Future[OpenShell] = asyncio.get_running_loop().create_future()
         self._decoder = Decoder()
 
+    @property
+    def begun(self) -> bool:
+        running = self._opened.done() and self._opened.result().state in (State.SENT, State.RUNNING)
+        return running or not self._waiting
+
     async def run(self) -> messages.Exited:
         said, talk = self._message, self._talk
         opening = self._shells.open(
@@ -247,7 +255,6 @@ class CommandSpeaker(Speaker):
         self._shells = shells
         self._tasks = Tasks(f"commands of {talk.actor.name}")
         self._channels: dict[int, Conversing] = {}
-        self._busy: set[int] = set()  # channels whose program is being given something just now
 
     def receive(self, message: Message) -> None:
         """See `Speaker.receive`."""
@@ -291,10 +298,10 @@ class CommandSpeaker(Speaker):
             self._tasks.run(channel.end())
         elif isinstance(message, messages.Signal):
             # Ctrl-C has to reach a program that reads nothing, but not overtake the line that it is meant for.
-            if channel.pending and channel.number not in self._busy:
-                channel.put(message)
-            else:
+            if channel.begun:
                 self._tasks.run(self._signal(channel, message.name))
+            else:
+                channel.put(message)
         elif isinstance(message, messages.Input):
             channel.put(channel.check(message.data.encode("utf-8", "replace")))
         elif isinstance(message, Line | EndInput):
@@ -322,15 +329,12 @@ class CommandSpeaker(Speaker):
     async def _give(self, channel: Conversing) -> None:
         while True:
             item = await channel.next_item()
-            self._busy.add(channel.number)
             try:
                 await channel.give(item)
             except TerminalExited:
                 pass  # which the client is about to be told
             except Exception as error:
                 self._talk.fail(error, channel=channel.number)
-            finally:
-                self._busy.discard(channel.number)
 
     async def _signal(self, channel: Conversing, name: str) -> None:
         try:

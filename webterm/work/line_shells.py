@@ -18,7 +18,7 @@ from webterm.work.line_shell import Done, LineShell, State, Text
 from webterm.work.runtimes import RuntimeChanged
 from webterm.work.underway import Stay, Underway
 
-__all__ = ["Done", "LineShells", "OpenShell", "Text"]
+__all__ = ["Done", "LineShells", "OpenShell", "State", "Text"]
 
 MOST = 16
 """Line shells that one person may have open."""
