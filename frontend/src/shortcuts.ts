@@ -36,6 +36,7 @@ export function listenForShortcuts(page: Page): void {
 }
 
 function shortcut(page: Page, event: KeyboardEvent): void {
+  if (saves(event)) return save(page, event);
   if (!event.ctrlKey || !event.shiftKey || event.altKey || event.metaKey) return;
   if (page.dialog.value || page.covered.value) return;
   if (event.code === "KeyV") {
@@ -60,6 +61,19 @@ function digit(code: string): ((page: Page) => void) | undefined {
 
 function move(page: Page, step: number): void {
   page.step(step);
+}
+
+function saves({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyboardEvent): boolean {
+  return key === "s" && ctrlKey !== metaKey && !shiftKey && !altKey;
+}
+
+/** With a file in front the key saves it, wherever the focus is; a program in a terminal gets it as it is. */
+function save(page: Page, event: KeyboardEvent): void {
+  const file = page.work.desk.front.value;
+  if (!file || page.dialog.value || page.covered.value) return;
+  event.preventDefault();
+  event.stopPropagation();
+  void page.work.save(file);
 }
 
 /** An editor has a search of its own. */

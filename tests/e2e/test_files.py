@@ -273,7 +273,7 @@ async def test_an_upload_that_was_cut_goes_on(arrive: Arrive, server: Server, tm
             await net.cut()
             await expect(desk.page.locator(".transfers .state")).to_contain_text("stopped at")
             await net.connect()
-            await desk.page.get_by_role("button", name="now", exact=True).click()  # connected: it goes on by itself
+            await desk.page.evaluate("dispatchEvent(new Event('online'))")  # connected: it goes on by itself
             await expect(desk.page.locator(".transfers .state")).not_to_contain_text("stopped at")
         await expect(desk.page.locator(".transfers li")).to_have_class("done", timeout=3 * PATIENCE)
         assert (desk.files / "large").read_bytes() == given.read_bytes()

@@ -31,6 +31,8 @@ export class Transfer {
   readonly sent = signal(0);
   readonly problem = signal<string | null>(null);
   stop = new AbortController();
+  /** Resolves when what was under way is no longer. */
+  ended: Promise<void> = Promise.resolve();
   constructor(
     readonly work: Work,
     readonly over: () => void,
@@ -60,8 +62,8 @@ export class Transfers {
     if (!transfer.unfinished && transfer.progress.value !== "failed") return;
     transfer.progress.value = "cancelled";
     transfer.stop.abort();
-    // What cannot be taken back now expires on the server.
-    void transfer.work.forget().catch(() => undefined);
+    // Only then is it known what is on the server. What cannot be taken back now expires there.
+    void transfer.ended.then(() => transfer.work.forget()).catch(() => undefined);
     transfer.over();
   }
 
@@ -100,7 +102,7 @@ export class Transfers {
       if (!transfer) return;
       this.running += 1;
       transfer.progress.value = "running";
-      void this.run(transfer).finally(() => {
+      transfer.ended = this.run(transfer).finally(() => {
         this.running -= 1;
         this.next();
       });
