@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from webterm.drivers.sandbox_layout import HOME, Plan, drop_privileges
-from webterm.drivers.sandbox_tools import Tools
+from webterm.drivers.sandbox_tools import KEYCTL, Tools
 from webterm.errors import LaunchFailed, Unavailable
 
 _KINDS = {"mnt": "mount", "pid": "pid", "ipc": "ipc", "uts": "uts", "net": "net", "cgroup": "cgroup", "user": "user"}
@@ -34,7 +34,8 @@ exec "$@"
 """
 """Gives the terminal to the sandbox's user and puts this process into its control groups."""
 _PARENT = r"""
-my ($group, $prctl, $directory, $shown) = splice(@ARGV, 0, 4);
+my ($group, $prctl, $keyctl, $directory, $shown) = splice(@ARGV, 0, 5);
+syscall($keyctl, 1, 0) if $keyctl;
 my %env = map { /^([^=]*)=(.*)$/s } map { $ENV{$_} } grep { /^WEBTERM_\d+$/ } keys %ENV;
 my @signals = grep { !/^(KILL|STOP|CHLD|CLD)$/ } keys %SIG;
 $SIG{$_} = "IGNORE" for @signals;
@@ -60,7 +61,10 @@ exit 127;
 """The parent of the program: nothing but its end, or SIGKILL, ends this one, and it ends in the same way.
 
 On a terminal the program gets a process group of its own, in the foreground. Else that would be its parent's, which
-has no number in the sandbox: shells stumble over that. If its parent is killed, so is it (PR_SET_PDEATHSIG)."""
+has no number in the sandbox: shells stumble over that. If its parent is killed, so is it (PR_SET_PDEATHSIG).
+
+It gets a session keyring of its own (KEYCTL_JOIN_SESSION_KEYRING): the one that it would inherit is the server's, and
+whoever has it may read and change the keys in it, whatever their user and user namespace."""
 _PRCTL = {"x86_64": 157, "aarch64": 167, "riscv64": 167, "armv7l": 172, "ppc64le": 171, "s390x": 172, "i686": 172}
 """The number of prctl(2)."""
 
@@ -155,7 +159,7 @@ def enter(
         *_nsenter(tools, sandbox.passage),
         *drop_privileges(tools, plan),
         *(tools.perl, "-f", "-e", _PARENT, "--"),
-        *(str(termios.TIOCSPGRP if terminal else 0), str(_PRCTL.get(platform.machine(), 0))),
+        *(str(termios.TIOCSPGRP if terminal else 0), str(_PRCTL.get(platform.machine(), 0)), str(KEYCTL)),
         # By way of a link that only this sandbox has: in any other, nothing would be run.
         *(f"/run/{plan.nonce}/../{directory}", directory),
         *argv,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import re
 import shutil
 import subprocess
@@ -20,6 +21,10 @@ PACKAGES = {
     "sleep": "coreutils",
 }
 """What is needed, and what Debian calls the package that brings it."""
+
+_KEYCTL = {"x86_64": 250, "aarch64": 219, "riscv64": 219, "armv7l": 311, "ppc64le": 271, "s390x": 280, "i686": 288}
+KEYCTL = _KEYCTL.get(platform.machine(), 0)
+"""The number of keyctl(2) on this machine, 0 where we do not know it."""
 
 _OPTIONS = ("--as-pid-1", "--die-with-parent", "--perms", "--size")
 _ANSWER_TIMEOUT = 10
