@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import expect
+from playwright.async_api import Dialog, expect
 
 from tests.e2e.browsing import CUT_OFF, Person
 from tests.e2e.conftest import Arrive
@@ -188,7 +188,12 @@ async def test_unsaved_work_is_asked_about(desk: Desk) -> None:
     await desk.person.press("Control+End")
     await desk.person.type("f('b')\n")
     asked: list[str] = []
-    desk.page.once("dialog", lambda dialog: (asked.append(dialog.type), asyncio.ensure_future(dialog.dismiss())))
+
+    async def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        await dialog.dismiss()
+
+    desk.page.once("dialog", stay)
     await desk.page.evaluate("setTimeout(() => location.reload())")
     while not asked:
         await desk.page.evaluate("new Promise(requestAnimationFrame)")
