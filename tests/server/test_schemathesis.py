@@ -54,7 +54,7 @@ PROGRAM = ("-m", "schemathesis.cli")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_the_server_does_what_its_document_says(directory: Path) -> None:
     async with serving(directory, limits__enabled=False) as server:
         token = await owner_token(server)
@@ -87,8 +87,8 @@ async def explore(server: Server, *words: str, token: str | None = None, workspa
     await asyncio.to_thread(config.write_text, fixed)
     options = {
         "checks": ",".join(CHECKS),
-        "phases": "coverage,fuzzing",
-        "max-examples": "10",
+        "phases": "coverage,fuzzing" if token else "fuzzing",  # nearly all say the same to whoever is nobody
+        "max-examples": "10" if token else "3",
         "seed": "1",
         "generation-database": "none",
         "warnings": "off",
