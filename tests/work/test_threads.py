@@ -84,7 +84,7 @@ async def test_one_workspace_does_not_take_all_threads(threads: Threads) -> None
         assert await threads.long("another", lambda check: "done") == "done"
     go.set()
     await asyncio.gather(*tasks)
-    assert most == LONG_FOR_ONE
+    assert 1 <= most <= LONG_FOR_ONE
 
 
 async def test_pieces_are_made_ahead_and_closed_once(threads: Threads) -> None:
