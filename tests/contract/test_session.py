@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.sandboxes import PYTHON, runtime_in
+from tests.drivers.sandboxes import PYTHON, runtime_in, stop_all
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
 from webterm.errors import InvalidRequest, TerminalExited
@@ -45,6 +45,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     local = LocalDriver(directory, close_grace=1, patience=1, readable=readable)
     driver = EchoDriver() if request.param == "echo" else local
     yield Subject(driver, runtime_in(tmp_path) if request.param == "sandbox" else None)
+    await stop_all(local, directory)
     await driver.aclose()
     await shut_down(directory, 0)
 

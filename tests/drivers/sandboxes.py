@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import uuid
@@ -10,7 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from webterm.drivers.local import LocalDriver
-from webterm.ids import new_workspace_id
+from webterm.errors import Unavailable
+from webterm.ids import WorkspaceId, new_workspace_id
 from webterm.keeper.client import shut_down
 from webterm.runtime import Runtime, RuntimeLimits
 from webterm.session import Launch, Session, Size
@@ -51,8 +53,17 @@ async def driver_in(directory: Path, **options: object) -> AsyncIterator[LocalDr
     try:
         yield driver
     finally:
+        await stop_all(driver, directory)
         await driver.aclose()
         await shut_down(directory, 0)
+
+
+async def stop_all(driver: LocalDriver, directory: Path) -> None:
+    """End the sandboxes of a driver, if it is not closed."""
+    made = directory / "sandboxes"
+    for workspace in os.listdir(made) if made.is_dir() else ():  # noqa: PTH208 - names are enough
+        with contextlib.suppress(Unavailable):
+            await driver.stop(WorkspaceId(workspace))
 
 
 async def rest(session: Session) -> bytes:

@@ -238,3 +238,16 @@ async def test_changed_settings_wait_until_nothing_runs(driver: LocalDriver, tmp
     assert (await run(driver, changed, "bash", "-c", script)).splitlines() == [str(64 * 1024)]
     await session.aclose()
     assert (await run(driver, changed, "bash", "-c", script)).splitlines() == ["1024"]
+
+
+async def test_what_a_killed_server_and_keeper_left_is_cleared_up(tmp_path: Path, ann: Runtime, bob: Runtime) -> None:
+    async with driver_in(tmp_path / "data") as first:
+        session = await shell(first, ann)
+        groups = [group for tree in cgroups.find_trees() if (group := tree.group(ann.workspace)).exists()]
+        await first.aclose()
+        assert (tmp_path / "data" / "sandboxes" / ann.workspace).exists()
+    async with driver_in(tmp_path / "data") as second:
+        assert await second.resume(session.token or "") is None
+        await run(second, bob, "true")
+        assert not (tmp_path / "data" / "sandboxes" / ann.workspace).exists()
+        assert not any(group.exists() for group in groups)

@@ -29,6 +29,7 @@ from webterm.drivers.sandbox_layout import (
     etc_files,
     shell_inside,
 )
+from webterm.drivers.sandbox_limits import process_limits, unenforced
 from webterm.drivers.sandbox_proof import Proof, prove
 from webterm.errors import IsolationRefused, Unavailable
 from webterm.ids import WorkspaceId
@@ -152,7 +153,11 @@ class LocalRuntimes:
         """What works here: tried out once; where it does not, again each time, because that can be mended."""
         async with self._proving:
             if self._proof is None:
-                self._proof = await asyncio.to_thread(prove, self._surroundings)
+                proof = await asyncio.to_thread(prove, self._surroundings)
+                with _keeper_faults():
+                    tokens = await (await self._connect()).tokens()
+                await asyncio.to_thread(self._sweep, proof.trees, set(tokens))
+                self._proof = proof
             return self._proof
 
     async def _find(self, runtime: Runtime, proof: Proof) -> Holder | None:
@@ -237,7 +242,7 @@ class LocalRuntimes:
             tools=proof.tools,
             pid=first,
             passage=passage,
-            bounds=Bounds(groups=groups.entrances, options=_process_limits(runtime, groups)),
+            bounds=Bounds(groups=groups.entrances, options=process_limits(runtime, groups)),
             shell=await asyncio.to_thread(shell_inside, self._surroundings),
         )
         holder = Holder(
@@ -276,6 +281,14 @@ class LocalRuntimes:
             raise IsolationRefused("programs of a server that runs as root are confined only with a user of their own")
         return Plan(runtime=runtime, made=self._directory / runtime.workspace, nonce=nonce, as_root=as_root)
 
+    def _sweep(self, trees: Sequence[cgroups.Tree], tokens: set[str]) -> None:
+        """Clear up after sandboxes that have ended while no server looked. Blocks."""
+        with contextlib.suppress(FileNotFoundError):
+            for made in list(self._directory.iterdir()):
+                workspace = WorkspaceId(made.name)
+                if holder_token(workspace) not in tokens:
+                    self._clear(workspace, [tree.group(workspace) for tree in trees])
+
     def _clear(self, workspace: WorkspaceId, groups: Sequence[Path]) -> None:
         shutil.rmtree(self._directory / workspace, ignore_errors=True)
         if not cgroups.remove_groups(groups, _GROUPS_PATIENCE):
@@ -290,31 +303,6 @@ def _give(files: Path, uid: int) -> None:
     except OSError as error:
         reason = f"the workspace's files cannot be given to the user {uid}: {error.strerror}"
         raise IsolationRefused(f"{reason}; see the setting sandbox.first_uid") from error
-
-
-def unenforced(runtime: Runtime, groups: cgroups.Groups) -> tuple[str, ...]:
-    """What the limits ask for and this machine cannot do, in words."""
-    missing = cgroups.wanted(runtime.limits) - groups.enforced
-    if os.geteuid() != 0:
-        missing -= {"pids"}  # RLIMIT_NPROC counts in each sandbox's user namespace by itself
-    words = {
-        "memory": "memory is limited for each program, not for all together",
-        "pids": "the number of processes is limited for all workspaces of the owner together",
-        "cpu": "the use of processors is not limited",
-    }
-    return tuple(f"{words[name]}: no control group can be made" for name in cgroups.CONTROLLERS if name in missing)
-
-
-def _process_limits(runtime: Runtime, groups: cgroups.Groups) -> tuple[str, ...]:
-    """What prlimit(1) sets, also in place of control groups that are not there."""
-    limits = runtime.limits
-    sizes = [size for size in (limits.file_size, limits.disk) if size]
-    found = {
-        "fsize": min(sizes, default=0),
-        "nproc": 0 if "pids" in groups.enforced else limits.processes,
-        "data": 0 if "memory" in groups.enforced else limits.memory,
-    }
-    return tuple(f"--{name}={value}:{value}" for name, value in found.items() if value)
 
 
 def _print(runtime: Runtime, surroundings: Surroundings) -> str:

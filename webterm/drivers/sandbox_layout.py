@@ -21,13 +21,13 @@ READY = b"sandbox is ready"
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix/store", "gnu/store")
 _ETC = (
     *("alternatives", "bash.bashrc", "bash_completion.d", "ca-certificates", "ca-certificates.conf", "crypto-policies"),
-    *("debian_version", "dircolors", "emacs", "environment", "fish", "fonts", "gai.conf", "gitconfig", "highlight"),
+    *("debian_version", "dircolors", "emacs", "fish", "fonts", "gai.conf", "gitconfig", "highlight"),
     *("host.conf", "inputrc", "java", "joe", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias"),
     *("locale.conf", "localtime", "lsb-release", "lynx", "magic", "magic.mime", "mailcap", "manpath.config"),
     *("mime.types", "nanorc", "networks", "openssl", "os-release", "papersize", "perl", "php", "pki/ca-trust"),
     *("pki/tls/cert.pem", "pki/tls/certs", "profile", "profile.d", "protocols", "python3", "python3.11", "R"),
     *("rpc", "services", "shells", "skel", "ssl/certs", "ssl/openssl.cnf", "terminfo", "texmf", "timezone"),
-    *("tmux.conf", "vim", "virc", "vimrc", "wgetrc", "xattr.conf", "xdg", "zsh", "zshenv", "zshrc", "zprofile"),
+    *("tmux.conf", "vim", "virc", "vimrc", "xattr.conf", "xdg", "zsh", "zshenv", "zshrc", "zprofile"),
 )
 """Of /etc, what is nobody's secret wherever it is: by name, because the server's user may read more than others."""
 _ETC_OF_NETWORK = ("hosts", "resolv.conf")
