@@ -111,6 +111,19 @@ async def test_only_who_has_it_all_changes_it(bench: Bench) -> None:
             await asking
 
 
+async def test_the_variables_of_a_workspace_are_its_persons(bench: Bench) -> None:
+    """They may be those of programs that run with everything that the server's owner may do."""
+    made = await bench.make()
+    await bench.workspaces.change(ANN, made.id, by(ANN), environment=Environment(env={"A": "b"}))
+    await bench.workspaces.members.set_role(ANN, made.id, BEN.id, Role.OWN, by(ANN))
+    for env in ({"A": "b", "BASH_ENV": "./evil.sh"}, {"A": "c"}, {}):
+        with pytest.raises(ReadOnly):
+            await bench.workspaces.change(BEN, made.id, by(BEN), environment=Environment(env=env))
+    allowed = Environment(env={"A": "b"}, cwd="src")
+    seen = await bench.workspaces.change(BEN, made.id, by(BEN), environment=allowed)
+    assert seen.workspace.environment == allowed
+
+
 async def test_changing(bench: Bench) -> None:
     made = await bench.make()
     bench.clock.now += 5

@@ -18,6 +18,7 @@ from webterm.errors import (
     EditConflict,
     InvalidRequest,
     NoSuchDriver,
+    ReadOnly,
 )
 from webterm.files.root import Root
 from webterm.hub.tasks import Tasks
@@ -261,6 +262,8 @@ class Workspaces:
     ) -> Seen:
         """Change what is not None. Needs `Role.OWN`. Another environment holds from the next start on.
 
+        Its variables are only for the person whose workspace it is to change: where that is the server's owner, they
+        are those of programs that nothing confines, and could have them run anything (``BASH_ENV``, ``LD_PRELOAD``).
         Raises `webterm.errors.InvalidRequest` and `webterm.errors.NoSuchDriver`.
         """
         fields = workspaces.Changes()
@@ -274,6 +277,8 @@ class Workspaces:
         now = self._clock()
         async with self._store.writing() as conn:
             found, role = await self._admission.allowed(conn, actor, workspace, Role.OWN)
+            if environment is not None and environment.env != found.environment.env and found.owner != actor.id:
+                raise ReadOnly("only the person whose workspace it is may change its environment variables")
             changed = [field for field, value in fields.items() if value != getattr(found, field)]
             if changed:
                 fields["updated"] = now
