@@ -80,6 +80,11 @@ async def test_scripts_find_their_streams(driver: LocalDriver, runtime: Runtime)
     assert (await run(driver, runtime, "sh", "-c", script)).split() == ["a", "b", "c", "d", "24", "80"]
 
 
+@pytest.mark.skipif(not Path("/etc/ssl/certs").is_dir(), reason="this machine has its certificates elsewhere")
+async def test_certificates_can_be_read(driver: LocalDriver, runtime: Runtime) -> None:
+    assert "certs" in await run(driver, runtime, "ls", "/etc/ssl")
+
+
 async def test_people_have_a_name_and_a_home(driver: LocalDriver, runtime: Runtime) -> None:
     output = await run(driver, runtime, "sh", "-c", 'id -un; id -gn; hostname; cd; pwd; ls -ld . | cut -d" " -f3')
     assert output.split() == ["user", "user", "workspace", "/workspace", "user"]

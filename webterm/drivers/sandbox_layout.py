@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from webterm.drivers.sandbox_tools import Tools
+from webterm.drivers.sandbox_tools import KEYCTL, Tools
 from webterm.errors import IsolationRefused
 from webterm.runtime import Runtime
 
@@ -33,7 +33,9 @@ _ETC = (
 _ETC_OF_NETWORK = ("hosts", "resolv.conf")
 _SMALL = 16 * 1024 * 1024
 _FIRST = (
-    f'print STDERR "{READY.decode()}\\n"; open(STDIN, "<", "/dev/null"); open(STDOUT, ">", "/dev/null");'
+    # Its session keyring is not the server's: programs can trace it, and would have that by way of it.
+    (f"syscall({KEYCTL}, 1, 0);" if KEYCTL else "")
+    + f'print STDERR "{READY.decode()}\\n"; open(STDIN, "<", "/dev/null"); open(STDOUT, ">", "/dev/null");'
     ' open(STDERR, ">", "/dev/null"); %ENV = (); $SIG{CHLD} = "IGNORE"; exec { $ARGV[0] } @ARGV'
 )
 
@@ -148,13 +150,13 @@ def _system(surroundings: Surroundings, tools: Tools) -> Iterator[str]:
         if path.is_symlink():
             yield from ("--symlink", str(path.readlink()), str(path))
         elif path.is_dir():
+            yield from _parents(path)
             yield from ("--ro-bind", str(path), str(path))
 
 
 def _chosen(surroundings: Surroundings) -> Iterator[str]:
     for path in surroundings.readable:
-        for parent in reversed(path.parents[:-1]):
-            yield from ("--perms", "0755", "--dir", str(parent))
+        yield from _parents(path)
         yield from ("--ro-bind-try", str(path), str(path))
     for path in surroundings.hidden:
         if path.is_dir() and _is_seen(str(path), surroundings):
@@ -169,9 +171,17 @@ def _is_seen(path: str, surroundings: Surroundings) -> bool:
 def _etc(plan: Plan) -> Iterator[str]:
     yield from ("--perms", "0755", "--dir", "/etc")
     for name in (*_ETC, *(_ETC_OF_NETWORK if plan.runtime.network else ())):
+        if Path("/etc", name).exists():
+            yield from _parents(Path("/etc", name))
         yield from ("--ro-bind-try", f"/etc/{name}", f"/etc/{name}")
     for name in ("passwd", "group", "nsswitch.conf", *(() if plan.runtime.network else ("hosts",))):
         yield from ("--ro-bind", str(plan.made / name), f"/etc/{name}")
+
+
+def _parents(path: Path) -> Iterator[str]:
+    """Directories on the way, which all may pass: bubblewrap by itself would make them for the server's user alone."""
+    for parent in reversed(path.parents[:-1]):
+        yield from ("--perms", "0755", "--dir", str(parent))
 
 
 def _memory(path: str, size: int) -> tuple[str, ...]:
