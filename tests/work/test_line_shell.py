@@ -277,7 +277,7 @@ async def test_an_interrupt_ends_the_command_and_nothing_else(subject: Subject, 
 async def test_a_program_may_take_the_interrupt(subject: Subject) -> None:
     program = subject.home / "taking.py"
     program.write_text(
-        "import signal\nsignal.signal(signal.SIGINT, lambda *_: print('caught', flush=True))\n"
+        "import os, signal\nsignal.signal(signal.SIGINT, lambda *_: os.write(1, b'caught\\n'))\n"
         "print('begun', flush=True)\nprint('got', input())\n"
     )
     await subject.shell.send(f"{PYTHON} taking.py".encode())
@@ -303,7 +303,7 @@ async def test_an_interrupt_between_commands_does_nothing(subject: Subject) -> N
 
 
 async def test_other_signals(subject: Subject) -> None:
-    await subject.shell.send(b"echo begun; sleep 1000")
+    await subject.shell.send(b"sh -c 'echo begun; exec sleep 1000'")
     await subject.until(b"begun\n")
     await subject.shell.signal("KILL")
     assert (await subject.rest())[1].status == 137
@@ -317,7 +317,7 @@ async def test_background_jobs_do_not_disturb(subject: Subject) -> None:
     assert await subject.run("sleep 1000 & job=$!") == (b"", 0)
     assert await subject.run("(sleep 0.1; touch made) & wait $!; echo waited") == (b"waited\n", 0)
     assert await subject.run("true & false") == (b"", 1)
-    await subject.shell.send(b"echo begun; sleep 1000")
+    await subject.shell.send(b"sh -c 'echo begun; exec sleep 1000'")
     await subject.interrupt_when(b"begun\n")
     assert (await subject.rest())[1].status == 130
     assert await subject.say("kill -0 $job && echo alive") == "alive\n"
@@ -408,6 +408,15 @@ async def test_closing_ends_it_and_what_it_started(subject: Subject) -> None:
     await subject.shell.aclose()
     await subject.shell.aclose()
     assert await subject.shell.read() is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_what_it_left_behind_ends_with_it(subject: Subject) -> None:
+    pid = int(await subject.say("sleep 1000 & echo $!"))
+    await subject.shell.send(b"exit 0")
+    await subject.end()
+    await subject.shell.aclose()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 

@@ -91,14 +91,14 @@ class Household:
     def end(self, program: Program, *, grace: float, whole_tree: bool, done: Callable[[int], None]) -> None:
         """End a program and forget it; ``done`` gets the number of processes that withstood.
 
-        What a program left behind that ended by itself lives on, unless it had no terminal.
+        What a program left behind that ended by itself lives on, unless it was not durable.
         """
 
         def over(left: int) -> None:
             self.forget(program.token)
             done(left)
 
-        if program.exit is None or program.master is None or self.endings.has(program):
+        if program.exit is None or not program.durable or self.endings.has(program):
             self.endings.begin(program, grace=grace, whole_tree=whole_tree, done=over)
         else:
             over(0)
@@ -125,7 +125,7 @@ class Household:
         """Collect every child that has ended: programs, and orphans of theirs (PR_SET_CHILD_SUBREAPER)."""
         while (pid := _ended_child()) is not None:
             program = self._running.pop(pid, None)
-            if program is not None and program.master is None:
+            if program is not None and not program.durable:
                 # As long as nobody has reaped it, its number is that of its session and of no other.
                 view = Snapshot()
                 program.left = view.descendants(view.session(pid))

@@ -37,7 +37,8 @@ class Order:
 class Program:
     """A program and what is kept with it. ``pid`` is its own as long as ``exit`` is None: nobody has reaped it.
 
-    What it started ends with one that has no terminal (``master``). One that is not ``durable`` ends with the server.
+    One that is not ``durable`` ends with the server, and what it started ends with it. Without a terminal there is no
+    ``master``.
     """
 
     token: str
@@ -48,7 +49,7 @@ class Program:
     durable: bool = True
     exit: Ended | None = None
     left: set[Process] = field(default_factory=set)
-    """What is left of a program without a terminal that has ended."""
+    """What is left of a program that has ended, where that is not to live on."""
 
     def close(self) -> None:
         """Close its descriptors."""
