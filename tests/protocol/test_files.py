@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 from collections.abc import AsyncIterator
@@ -20,9 +21,11 @@ from webterm.access import Actor, Role, Scope
 from webterm.hub.hub import Hub
 from webterm.protocol.connection import Connection
 from webterm.protocol.file_messages import LARGEST_PIECE, LARGEST_WRITE, FileRequest, FromClientAboutFiles
-from webterm.protocol.files import UNDER_WAY, WATCHES, WRITING, FileSpeaker
+from webterm.protocol.files import UNDER_WAY, WRITING, FileSpeaker
 from webterm.protocol.message import type_of
 from webterm.terminals.rules import TerminalRules
+
+MOST_WATCHES = 12
 
 
 class FilePeer(Peer):
@@ -53,6 +56,12 @@ class FilePeer(Peer):
             if isinstance(message, dict) and message.get("request") == number:
                 return message
 
+    async def has_more(self) -> None:
+        """Wait until there is a frame more, and take none."""
+        self._woken.clear()
+        async with asyncio.timeout(30):
+            await self._woken.wait()
+
     async def asked(self, type_: str, **fields: object) -> Message:
         """A request and its answer."""
         return await self.told(self.ask(type_, **fields))
@@ -60,7 +69,7 @@ class FilePeer(Peer):
 
 @pytest.fixture
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with desk_in(tmp_path, most_watches=WATCHES + 10) as desk:
+    async with desk_in(tmp_path, most_watches=MOST_WATCHES) as desk:
         yield desk
 
 
@@ -310,11 +319,28 @@ async def test_who_is_too_slow_is_told_to_look_anew(room: Room, desk: Desk) -> N
     assert [(event["watch"], event["refresh"], event["changes"]) for event in events] == [(watch, True, [])]
 
 
-async def test_a_socket_has_a_bounded_number_of_watches(room: Room, desk: Desk) -> None:
+async def test_who_is_too_slow_may_give_up_watching(room: Room, desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    slow, quick = room.enter(desk.ann), room.enter(desk.ann)
+    (desk.top / "f").write_bytes(bytes(LARGEST_PIECE))
+    watch = (await slow.asked("watch"))["watch"]
+    await quick.asked("watch")
+    slow.ask("read_file", path="f")
+    await slow.has_more()  # more than waits as a frame for whoever takes none
+    (desk.top / "a").touch()
+    await quick.expect("file_changed")
+    slow.send("unwatch", watch=watch)
+    assert [message["type"] for message in slow.drain() if isinstance(message, dict)] == ["file_data"]
+    again = (await slow.asked("watch"))["watch"]
+    (desk.top / "b").touch()
+    assert (await slow.expect("file_changed"))["watch"] == again
+    assert not caplog.records
+
+
+async def test_a_person_has_a_bounded_number_of_watches(room: Room, desk: Desk) -> None:
     peer = room.enter(desk.ann)
-    for _ in range(WATCHES):
+    for _ in range(MOST_WATCHES):
         assert (await peer.asked("watch"))["type"] == "watching"
-    assert (await peer.asked("watch"))["code"] == "limit_reached"
+    assert (await peer.asked("watch"))["code"] == "too_many_watches"
 
 
 async def test_leaving_ends_everything(room: Room, desk: Desk) -> None:
@@ -327,5 +353,5 @@ async def test_leaving_ends_everything(room: Room, desk: Desk) -> None:
     assert peer.drain() == []
     assert {path.stat().st_size for path in desk.top.iterdir()} <= {1000}
     again = room.enter(desk.ann)
-    for _ in range(WATCHES):
+    for _ in range(MOST_WATCHES):
         assert (await again.asked("watch"))["type"] == "watching"

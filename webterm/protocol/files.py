@@ -22,8 +22,6 @@ from webterm.work.watches import FilesChanged, Watch, Watches
 
 UNDER_WAY = 32
 """Requests of one socket that may be under way at a time."""
-WATCHES = 256
-"""Directories that one socket may watch."""
 
 
 class FileSpeaker(Speaker):
@@ -40,6 +38,7 @@ class FileSpeaker(Speaker):
         self._over = False
         self._watched: dict[int, Watch] = {}
         self._news: dict[int, FilesChanged] = {}  # what waits to be told, at most one for each watch
+        self._telling = False
 
     def receive(self, message: Message) -> None:
         """A request. What is wrong with it is told with its number."""
@@ -165,8 +164,6 @@ class FileSpeaker(Speaker):
     # Watches.
 
     async def _watch(self, asked: messages.Watch) -> Message:
-        if len(self._watched) >= WATCHES:
-            raise LimitReached(f"One socket watches at most {WATCHES} directories.")
         path = written(asked.path, encoded=asked.encoded)
         watch = await self._watches.watch(self._talk.actor, asked.workspace, path, self._changed)
         if self._over:
@@ -182,14 +179,20 @@ class FileSpeaker(Speaker):
             self._news[told.watch] = replace(told, changes=(), refresh=True)
             return
         self._news[told.watch] = told
-        if len(self._news) == 1:
+        if not self._telling:
+            self._telling = True
             self._tasks.run(self._tell())
 
     async def _tell(self) -> None:
-        while self._news:
-            await self._talk.room()
-            number = next(iter(self._news))
-            self._talk.send(encode(_shown(self._news.pop(number))))
+        try:
+            while self._news:
+                await self._talk.room()
+                told = next(iter(self._news.values()), None)  # none where nobody wants to hear it any more
+                if told is not None:
+                    del self._news[told.watch]
+                    self._talk.send(encode(_shown(told)))
+        finally:
+            self._telling = False
 
     def _forget(self, number: int) -> None:
         watch = self._watched.pop(number, None)
