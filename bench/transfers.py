@@ -6,6 +6,7 @@ import dataclasses
 import http.client
 import io
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from bench.figures import Row, at_least, at_most, bounded, compare, percentile, shown
@@ -207,25 +209,33 @@ def _growth(webterm: Webterm) -> Iterator[list[int]]:
 
 @contextmanager
 def _typing(webterm: Webterm, programs: Programs) -> Iterator[list[float]]:
-    """Somebody types; times from key press to echo, in seconds."""
+    """Somebody types; times from key press to echo, in seconds, there at the end.
+
+    In a process of its own: what is sent and taken here meanwhile must not count.
+    """
     times: list[float] = []
-    over = threading.Event()
-    terminal = ThroughWebterm(webterm, "binary", programs.raw_cat)
-    terminal.read_until(READY)
-
-    def type_on() -> None:
-        while not over.wait(_PAUSE):
-            began = now()
-            terminal.write("x")
-            while not terminal.read():
-                pass
-            times.append(now() - began)
-
-    typing = threading.Thread(target=type_on)
+    here, there = multiprocessing.Pipe()
+    typing = multiprocessing.get_context("fork").Process(target=_type_on, args=(webterm, programs, there))
     typing.start()
+    here.recv()
     try:
         yield times
     finally:
-        over.set()
+        here.send("over")
+        times += here.recv()
         typing.join()
-        terminal.close()
+
+
+def _type_on(webterm: Webterm, programs: Programs, caller: Connection) -> None:
+    times: list[float] = []
+    terminal = ThroughWebterm(webterm, "binary", programs.raw_cat)
+    terminal.read_until(READY)
+    caller.send("ready")
+    while not caller.poll(_PAUSE):
+        began = now()
+        terminal.write("x")
+        while not terminal.read():
+            pass
+        times.append(now() - began)
+    terminal.close()
+    caller.send(times)
