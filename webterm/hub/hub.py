@@ -157,12 +157,9 @@ class Hub:
         """End a person's programs and remove their terminals, as `close` does each."""
         return self._close_all([t for t in self._terminals.values() if t.owner == user], source)
 
-    def close_all_in(
-        self, workspace: WorkspaceId, source: Source = ITSELF, *, user: UserId | None = None
-    ) -> asyncio.Future[None]:
-        """End the programs in a workspace, or those of one ``user``, and remove their terminals."""
-        inside = [t for t in self._terminals.values() if t.record.workspace == workspace]
-        return self._close_all([t for t in inside if user is None or t.owner == user], source)
+    def close_all_in(self, workspace: WorkspaceId, source: Source = ITSELF) -> asyncio.Future[None]:
+        """End the programs in a workspace, and remove their terminals."""
+        return self._close_all([t for t in self._terminals.values() if t.record.workspace == workspace], source)
 
     def evict(self, workspace: WorkspaceId, user: UserId | None = None) -> None:
         """The right to be in a workspace has ended, for everybody or for one ``user``: see `dismiss`."""

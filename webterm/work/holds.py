@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Self
 
 from webterm.access import Actor, Role
-from webterm.errors import NoSuchWorkspace, ReadOnly, WebtermError
+from webterm.errors import ReadOnly, WebtermError
 from webterm.ids import WorkspaceId
+from webterm.work.admission import no_such
 from webterm.work.workspaces import Ending, MemberChanged, MemberGone, Workspace, WorkspaceGone, Workspaces
 
 RECENT = 0.5
@@ -43,7 +44,7 @@ class Holds:
         self._held.setdefault(found.id, set()).add(hold)
         if self._workspaces.ended(mark, found.id, actor.id, role):
             hold.close()
-            raise _none(found)
+            raise no_such(found.id)
         return hold
 
     async def confirm(self, hold: Hold) -> None:
@@ -114,13 +115,9 @@ class Hold:
 def _ended(ending: Ending, hold: Hold) -> WebtermError | None:
     match ending:
         case WorkspaceGone():
-            return _none(hold.workspace)
+            return no_such(hold.workspace.id)
         case MemberGone() if ending.user == hold.actor.id:
-            return _none(hold.workspace)
+            return no_such(hold.workspace.id)
         case MemberChanged() if ending.user == hold.actor.id and ending.role < hold.role:
             return ReadOnly("your role in this workspace is too low for this now")
     return None
-
-
-def _none(workspace: Workspace) -> NoSuchWorkspace:
-    return NoSuchWorkspace(f"there is no workspace {workspace.id!r}")

@@ -15,7 +15,6 @@ from webterm.errors import (
     IsolationRefused,
     MissingScope,
     NoSuchDriver,
-    NoSuchWorkspace,
     RuntimeBusy,
     WebtermError,
 )
@@ -26,6 +25,7 @@ from webterm.runtime import Runtime, RuntimeLimits, RuntimeState
 from webterm.session import Driver
 from webterm.settings import Settings
 from webterm.terminals.rules import Place
+from webterm.work.admission import no_such
 from webterm.work.endings import Ending, MemberChanged, MemberGone, WorkspaceGone
 from webterm.work.workspaces import Workspace, Workspaces
 
@@ -117,7 +117,7 @@ class Runtimes:
         await self._tasks.aclose()
 
     async def place(self, actor: Actor, workspace: str | None, driver: str | None) -> Place:
-        """Where a terminal goes. The runtime of its workspace is up then.
+        """Where a terminal or command goes. The runtime of its workspace is up then.
 
         Without a workspace the server's owner gets the machine as it is, and others, where a sandbox keeps people
         apart, their home workspace. Raises `webterm.errors.NoSuchWorkspace`, `webterm.errors.ReadOnly`,
@@ -146,14 +146,6 @@ class Runtimes:
             cwd=found.environment.cwd or None,
             check=partial(self._check_still, actor, found, mark, stops),
         )
-
-    async def runtime(self, actor: Actor, workspace: Workspace) -> tuple[Driver, Runtime]:
-        """What runs the commands of this actor in a workspace, and is up then. ``workspace`` comes from `allowed`.
-
-        Its ``environment.cwd`` is where they begin when nothing else is said. Raises what `place` raises.
-        """
-        name = self._driver_of(workspace, None)
-        return self._drivers[name], await self._up(actor, workspace, name)
 
     async def start(self, actor: Actor, workspace: str, by: Source) -> RuntimeStatus:
         """Start a workspace's runtime, if it is not up. Needs `Role.WRITE`.
@@ -241,7 +233,7 @@ class Runtimes:
 
     def _check_still(self, actor: Actor, found: Workspace, mark: int, stops: int) -> None:
         if self._workspaces.ended(mark, found.id, actor.id, Role.WRITE):
-            raise NoSuchWorkspace(f"There is no workspace {found.id!r}.")
+            raise no_such(found.id)
         if self._stopped[found.id] != stops:
             raise RuntimeBusy("the workspace has just been stopped")
 
