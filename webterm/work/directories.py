@@ -56,7 +56,7 @@ class Directories:
         return self._directory / workspace / FILES
 
     def uploads(self, workspace: WorkspaceId) -> Path:
-        """What nobody sees: files that are not complete yet."""
+        """Files that are not complete yet: on the same file system, and no program sees them."""
         return self._directory / workspace / UPLOADS
 
     def at(self, workspace: WorkspaceId, spot: Spot) -> Path:

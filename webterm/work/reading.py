@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
-from typing import BinaryIO, Self, cast
+from typing import Self
 
 from webterm.files.archives import archive
 from webterm.files.entries import Entry
@@ -20,13 +20,12 @@ CHUNK = 512 * 1024
 class Opened:
     """A file that is read. To be closed, best with ``async with``.
 
-    ``entry`` is of the very file that is open, whatever happens to its name meanwhile. ``file`` is unbuffered and good
-    for ``loop.sendfile``; who uses that has to call `check` now and then, which `chunks` does by itself.
+    ``entry`` is of the very file that is open, whatever happens to its name meanwhile.
     """
 
     def __init__(self, threads: Threads, hold: Hold, descriptor: int, entry: Entry) -> None:
         self.entry = entry
-        self.file = cast("BinaryIO", os.fdopen(descriptor, "rb", buffering=0))
+        self._descriptor = descriptor
         self._threads = threads
         self._hold = hold
         self._pieces: list[Pieces] = []
@@ -43,17 +42,13 @@ class Opened:
             nonlocal offset
             self._hold.check()
             with translated(self.entry.path):
-                data = os.pread(self.file.fileno(), max(min(CHUNK, end - offset), 0), offset)
+                data = os.pread(self._descriptor, max(min(CHUNK, end - offset), 0), offset)
             offset += len(data)
             return data or None
 
         pieces = Pieces(self._threads, step, lambda: None)
         self._pieces.append(pieces)
         return pieces
-
-    def check(self) -> None:
-        """Raises `webterm.errors.NoSuchWorkspace` when the right to read this has ended."""
-        self._hold.check()
 
     async def aclose(self) -> None:
         """Close it. Twice is harmless."""
@@ -62,7 +57,9 @@ class Opened:
                 await pieces.aclose()
         finally:
             self._hold.close()
-            self.file.close()
+            descriptor, self._descriptor = self._descriptor, -1
+            if descriptor >= 0:
+                os.close(descriptor)
 
     async def __aenter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ from webterm.files.entries import ANY, Entry, Expected
 from webterm.files.root import Root
 from webterm.hub.tasks import Tasks
 from webterm.ids import UploadId, WorkspaceId, new_upload_id
-from webterm.work.directories import UPLOADS, Directories, Spot
+from webterm.work.directories import Directories, Spot
 from webterm.work.files import Files
 from webterm.work.holds import Hold
 from webterm.work.needs import Before, look
@@ -284,7 +284,7 @@ class Uploads:
                 log.exception("uploads that have expired could not be removed")
 
     def _shelf(self, workspace: WorkspaceId) -> Shelf:
-        return Shelf(self._directories.at(workspace, Spot.LIVE) / UPLOADS)
+        return Shelf(self._directories.uploads(workspace))
 
 
 class _State(enum.Enum):

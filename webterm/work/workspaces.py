@@ -126,10 +126,6 @@ class Workspaces:
         """The directory that holds a workspace's files."""
         return self._directories.files(workspace.id)
 
-    def uploads(self, workspace: Workspace) -> Path:
-        """The directory, on the same file system, that holds what is not complete yet; no program sees it."""
-        return self._directories.uploads(workspace.id)
-
     def tier(self, workspace: Workspace) -> Tier:
         """The numbers that hold for a workspace: those of its owner's tier."""
         return self._admission.tier(workspace.tier)
