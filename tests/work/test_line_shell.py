@@ -278,7 +278,7 @@ async def test_a_program_may_take_the_interrupt(subject: Subject) -> None:
     program = subject.home / "taking.py"
     program.write_text(
         "import os, signal\nsignal.signal(signal.SIGINT, lambda *_: os.write(1, b'caught\\n'))\n"
-        "print('begun', flush=True)\nprint('got', input())\n"
+        "os.write(1, b'begun\\n')\nos.write(1, b'got ' + os.read(0, 99))\n"
     )
     await subject.shell.send(f"{PYTHON} taking.py".encode())
     await subject.interrupt_when(b"begun\n")

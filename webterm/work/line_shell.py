@@ -276,9 +276,10 @@ class LineShell:
             self._last = (self._last + data)[-_SHOWN:]
             return
         if self._interrupted:
+            # What a program has printed may not wait: only a new line that comes alone can be the shell's.
             data = self._newline + data
-            self._newline = data[-1:] if data.endswith(b"\n") else b""
-            data = data[: len(data) - len(self._newline)]
+            self._newline = data if data == b"\n" else b""
+            data = data[len(self._newline) :]
         if data:
             self._found.append(Text(data))
 
