@@ -40,6 +40,6 @@ class CommandRun:
     program: str
 
 
-TerminalEvent = TerminalOpened | TerminalClosed | CommandRun
-Tell = Callable[[TerminalEvent], None]
+Event = TerminalOpened | TerminalClosed | CommandRun
+Tell = Callable[[Event], None]
 """Takes an event. It may not wait, and does not fail."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.hub.test_hub import LIMITS, OWNER, SIZE, Watcher, eventually, serving
 from webterm.access import Role, Source
-from webterm.events import TerminalClosed, TerminalEvent, TerminalOpened
+from webterm.events import Event, TerminalClosed, TerminalOpened
 from webterm.hub.hub import Hub
 from webterm.hub.input import INPUT_LIMIT
 from webterm.hub.terminal import State, Terminal
@@ -106,7 +106,7 @@ def closed(terminal: Terminal, source: Source, program: str = "cat") -> Terminal
 
 
 async def test_it_is_told_who_opens_and_closes_what(tmp_path: Path) -> None:
-    events: list[TerminalEvent] = []
+    events: list[Event] = []
     async with serving(tmp_path, tell=events.append) as hub:
         cat = await hub.open(OWNER, size=SIZE, argv=["cat", "/secret/argument", "-"], address="192.0.2.1")
         shell = await hub.open(OWNER, size=SIZE, address="192.0.2.1")
@@ -123,7 +123,7 @@ async def test_it_is_told_who_opens_and_closes_what(tmp_path: Path) -> None:
 
 
 async def test_a_program_that_ends_is_not_closed_by_anybody(tmp_path: Path) -> None:
-    events: list[TerminalEvent] = []
+    events: list[Event] = []
     async with serving(tmp_path, tell=events.append) as hub:
         terminal = await hub.open(OWNER, size=SIZE, argv=["true"])
         await eventually(lambda: terminal.state is State.EXITED)
@@ -133,7 +133,7 @@ async def test_a_program_that_ends_is_not_closed_by_anybody(tmp_path: Path) -> N
 
 
 async def test_all_of_a_person_are_closed_and_nobody_elses(tmp_path: Path) -> None:
-    events: list[TerminalEvent] = []
+    events: list[Event] = []
     async with serving(tmp_path, tell=events.append) as hub:
         mine = [await hub.open(OWNER, size=SIZE, argv=["cat"]) for _ in range(2)]
         other = await hub.open(replace(OWNER, id=UserId("other")), size=SIZE, argv=["cat"])

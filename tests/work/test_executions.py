@@ -23,7 +23,7 @@ from webterm.errors import (
     RuntimeBusy,
     ShuttingDown,
 )
-from webterm.events import CommandRun, TerminalEvent
+from webterm.events import CommandRun, Event
 from webterm.execution import Stream
 from webterm.exits import Exit
 from webterm.keeper.client import shut_down
@@ -47,7 +47,7 @@ class Desk:
     workspace: Workspace
     executions: Executions
     shells: LineShells
-    events: list[TerminalEvent]
+    events: list[Event]
 
     async def run(self, line: str, who: Actor = ANN, **fields: object) -> Collected:
         """A shell's line to its end."""
@@ -72,7 +72,7 @@ async def desk(bench: Bench, tmp_path: Path) -> AsyncIterator[Desk]:
         runtime = Runtime(workspace=found.id, files=bench.workspaces.root(found), confined=False)
         return Place(driver="local", runtime=runtime, check=check)
 
-    events: list[TerminalEvent] = []
+    events: list[Event] = []
     holds = Holds(bench.workspaces)
     executions = Executions({"local": driver}, place_of, holds, events.append, most=3)
     shells = LineShells({"local": driver}, place_of, holds, events.append, most=2)

@@ -16,7 +16,7 @@ import msgspec
 from webterm.access import ITSELF, Source
 from webterm.datadir import write_private
 from webterm.errors import StoreUnavailable
-from webterm.events import CommandRun, TerminalEvent, TerminalOpened
+from webterm.events import CommandRun, Event, TerminalOpened
 from webterm.store import audit
 from webterm.store.audit import Entry, Head, Verdict
 from webterm.store.engine import Connection, Store
@@ -39,7 +39,7 @@ _BATCH = 200
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     at: float
-    event: TerminalEvent
+    event: Event
 
 
 class HeadFile:
@@ -120,7 +120,7 @@ class AuditTrail:
         if self._waiting or self._lost:
             log.error("%d entries about terminals did not reach the audit log", len(self._waiting) + self._lost)
 
-    def note(self, event: TerminalEvent) -> None:
+    def note(self, event: Event) -> None:
         """Something happened to a terminal. Does not wait, and does not fail."""
         if len(self._waiting) < self._most:
             self._waiting.append(_Waiting(self._clock(), event))
