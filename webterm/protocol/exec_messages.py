@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from webterm.protocol.message import Argument, ChannelMessage, Environment, Name
-
-Directory = Annotated[str, Meta(max_length=4096)]
+from webterm.protocol.message import Argument, Arguments, ChannelMessage, Directory, Environment, Name
+from webterm.work.executions import LONGEST
 
 # Client to server.
 
@@ -20,12 +19,12 @@ class Exec(ChannelMessage, frozen=True, kw_only=True, tag="exec"):
     """
 
     workspace: Name
-    argv: Annotated[list[Argument], Meta(max_length=1024)] = []
+    argv: Arguments = []
     line: Argument | None = None
     cwd: Directory | None = None
     env: Environment = {}
     stdin: str | None = None
-    timeout: Annotated[float, Meta(gt=0, le=3600)] | None = None
+    timeout: Annotated[float, Meta(gt=0, le=LONGEST)] | None = None
 
 
 class EndInput(ChannelMessage, frozen=True, kw_only=True, tag="end_input"):

@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from webterm.protocol.file_entries import FileEntry, FoundEntry
 from webterm.protocol.message import Message, Name
+from webterm.work.files import LONGEST_TEXT
 
 LARGEST_PIECE = 256 * 1024
 """Bytes of a file in one ``file_data``."""
@@ -17,7 +18,6 @@ MOST_LISTED = 5000
 """Entries in one ``files``."""
 DEEPEST = 32
 MOST_FOUND = 1000
-LONGEST_QUERY = 1024
 
 RequestNumber = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 PathText = Annotated[str, Meta(max_length=3 * 4096)]
@@ -123,7 +123,7 @@ class RemoveFile(FileRequest, frozen=True, kw_only=True, tag="remove_file"):
 class SearchFiles(FileRequest, frozen=True, kw_only=True, tag="search_files"):
     """Look for names below ``path``, or with ``content`` for lines in files. Bounded in time, bytes and results."""
 
-    query: Annotated[str, Meta(min_length=1, max_length=LONGEST_QUERY)]
+    query: Annotated[str, Meta(min_length=1, max_length=LONGEST_TEXT)]
     content: bool = False
     path: PathText = ""
     encoded: bool = False

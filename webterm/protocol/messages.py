@@ -18,6 +18,7 @@ from webterm.protocol.message import (
     ByteOffset,
     ChannelMessage,
     Cols,
+    Directory,
     Environment,
     Message,
     Name,
@@ -38,7 +39,7 @@ class Open(ChannelMessage, frozen=True, kw_only=True, tag="open"):
     workspace: Name | None = None
     driver: Name | None = None
     argv: Arguments = []
-    cwd: Annotated[str, Meta(max_length=4096)] | None = None
+    cwd: Directory | None = None
     env: Environment = {}
     title: Name | None = None
     window: Window = DEFAULT_WINDOW

@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from webterm.access import Scope
 from webterm.errors import InvalidRequest
 from webterm.execution import Stream
-from webterm.protocol.message import Argument, Arguments, Environment
+from webterm.protocol.message import Argument, Arguments, Directory, Environment
 from webterm.web.bodies import json, read_json
 from webterm.web.paths import WORKSPACE, workspace_of
 from webterm.web.row import Row
@@ -39,7 +39,7 @@ class NewExecution(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     argv: Arguments = []
     line: Argument | None = None
-    cwd: Annotated[str, Meta(max_length=4096)] | None = None
+    cwd: Directory | None = None
     env: Environment = {}
     stdin: str | None = None
     stdin_base64: bytes | None = None

@@ -10,14 +10,14 @@ from msgspec import Struct
 from webterm.access import Scope
 from webterm.errors import InvalidRequest
 from webterm.protocol.file_entries import FoundEntry, found_entry
-from webterm.protocol.file_messages import LONGEST_QUERY, MOST_FOUND
+from webterm.protocol.file_messages import MOST_FOUND
 from webterm.protocol.file_paths import LONGEST, written
 from webterm.web.bodies import json
 from webterm.web.parameters import flag, number, text
 from webterm.web.paths import WORKSPACE, workspace_of
 from webterm.web.row import Parameter, Row
 from webterm.web.site import actor, work
-from webterm.work.files import Search
+from webterm.work.files import LONGEST_TEXT, Search
 
 USUAL = 200
 
@@ -31,7 +31,7 @@ class SearchResult(Struct, frozen=True, kw_only=True):
 
 async def search(request: web.Request) -> web.StreamResponse:
     """Names, or lines."""
-    query = text(request, "query", longest=LONGEST_QUERY)
+    query = text(request, "query", longest=LONGEST_TEXT)
     if not query:
         raise InvalidRequest("query: what to look for")
     where = text(request, "path", longest=3 * LONGEST)

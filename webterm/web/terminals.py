@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
 from aiohttp import web
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from webterm.access import Scope
 from webterm.ids import TerminalId
 from webterm.protocol.describe import describe
-from webterm.protocol.message import Arguments, Cols, Environment, Name, Rows
+from webterm.protocol.message import Arguments, Cols, Directory, Environment, Name, Rows
 from webterm.protocol.messages import TerminalInfo
 from webterm.session import Size
 from webterm.terminals.rules import MOST_OUTPUT_BYTES, OUTPUT_BYTES, Order
@@ -32,7 +31,7 @@ class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     workspace: Name | None = None
     driver: Name | None = None
     argv: Arguments = []
-    cwd: Annotated[str, Meta(max_length=4096)] | None = None
+    cwd: Directory | None = None
     env: Environment = {}
     title: Name | None = None
 

@@ -22,7 +22,7 @@ from webterm.errors import QuotaReached
 from webterm.files.entries import ANY, Entry, Expected, Listing, Usage
 from webterm.files.faults import translated
 from webterm.files.root import Root
-from webterm.files.searching import Found, Match, Search, search
+from webterm.files.searching import LONGEST_TEXT, Found, Match, Search, search
 from webterm.work.holds import Hold, Holds
 from webterm.work.needs import look, size_of
 from webterm.work.quotas import Quotas, Standing
@@ -34,6 +34,7 @@ from webterm.work.writing import Target, Writer, Written
 
 __all__ = [
     "ANY",
+    "LONGEST_TEXT",
     "Archive",
     "Entry",
     "Expected",
