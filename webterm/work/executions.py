@@ -10,8 +10,8 @@ from pathlib import PurePath
 from types import TracebackType
 from typing import Self
 
-from webterm.access import Actor, Scope, Source
-from webterm.errors import InvalidRequest, MissingScope, TerminalExited, WebtermError
+from webterm.access import Actor, Source
+from webterm.errors import InvalidRequest, TerminalExited, WebtermError
 from webterm.events import CommandRun, Tell
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
@@ -170,8 +170,6 @@ class Executions:
         Raises `webterm.errors.InvalidRequest`, what `webterm.work.runtimes.Runtimes.place` and
         `webterm.session.Driver.execute` raise, and `webterm.errors.LimitReached`. Cancelling leaves no program behind.
         """
-        if not actor.may(Scope.TERMINALS_WRITE):
-            raise MissingScope(f"this needs the scope {Scope.TERMINALS_WRITE}")
         words = command.words
         if not 0 < command.timeout <= LONGEST:
             raise InvalidRequest(f"a command has at most {LONGEST:g} seconds")

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from webterm.access import Actor, Scope, Source
-from webterm.errors import MissingScope
+from webterm.access import Actor, Source
 from webterm.events import CommandRun, Tell
 from webterm.exits import Exit
 from webterm.hub.tasks import Tasks
@@ -101,8 +100,6 @@ class LineShells:
         Raises what `webterm.work.runtimes.Runtimes.place` and `LineShell.open` raise, and
         `webterm.errors.LimitReached`. Cancelling leaves no program behind.
         """
-        if not actor.may(Scope.TERMINALS_WRITE):
-            raise MissingScope(f"this needs the scope {Scope.TERMINALS_WRITE}")
         stay = await self._underway.enter(actor, workspace, driver)
         try:
             place = stay.place

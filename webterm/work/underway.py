@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-from webterm.access import Actor, Role
-from webterm.errors import LimitReached, RuntimeBusy, ShuttingDown, WebtermError
+from webterm.access import Actor, Role, Scope
+from webterm.errors import LimitReached, MissingScope, RuntimeBusy, ShuttingDown, WebtermError
 from webterm.ids import UserId, WorkspaceId
 from webterm.runtime import RuntimeState
 from webterm.terminals.rules import Place, PlaceOf
@@ -92,9 +92,11 @@ class Underway:
     async def enter(self, actor: Actor, workspace: str | None, driver: str | None = None) -> Stay:
         """A place for something of this actor's, until `Stay.close`.
 
-        Raises what `webterm.work.runtimes.Runtimes.place` raises, `webterm.errors.LimitReached` and
-        `webterm.errors.ShuttingDown`. Cancelling leaves nothing.
+        Needs `webterm.access.Scope.TERMINALS_WRITE`. Raises what `webterm.work.runtimes.Runtimes.place` raises,
+        `webterm.errors.LimitReached` and `webterm.errors.ShuttingDown`. Cancelling leaves nothing.
         """
+        if not actor.may(Scope.TERMINALS_WRITE):
+            raise MissingScope(f"this needs the scope {Scope.TERMINALS_WRITE}")
         self._check_open()
         if self._count[actor.id] >= self._most:
             raise LimitReached(f"you have {self._most} {self._kind} under way, which is all you can have at a time")
