@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 from msgspec import Struct
@@ -19,7 +19,7 @@ from webterm.web.paths import PATH, WORKSPACE, path_of, workspace_of
 from webterm.web.row import Parameter, Row
 from webterm.web.site import actor, site, work
 from webterm.web.transfers import plain, transferring
-from webterm.work.files import ANY, Expected
+from webterm.work.files import ANY, Entry, Expected
 
 PER_PAGE = 1000
 
@@ -123,19 +123,18 @@ async def make_directory(request: web.Request) -> web.StreamResponse:
 
 async def move(request: web.Request) -> web.StreamResponse:
     """Move or rename."""
-    way = await read_json(request, Way)
-    source, target = (written(text, encoded=way.encoded) for text in (way.source, way.target))
-    files = work(request).files
-    entry = await files.move(actor(request), workspace_of(request), source, target, overwrite=way.overwrite)
-    return json(file_entry(entry))
+    return await _go(request, work(request).files.move)
 
 
 async def copy(request: web.Request) -> web.StreamResponse:
     """Copy."""
+    return await _go(request, work(request).files.copy)
+
+
+async def _go(request: web.Request, act: Callable[..., Awaitable[Entry]]) -> web.StreamResponse:
     way = await read_json(request, Way)
     source, target = (written(text, encoded=way.encoded) for text in (way.source, way.target))
-    files = work(request).files
-    entry = await files.copy(actor(request), workspace_of(request), source, target, overwrite=way.overwrite)
+    entry = await act(actor(request), workspace_of(request), source, target, overwrite=way.overwrite)
     return json(file_entry(entry))
 
 

@@ -38,7 +38,7 @@ class LongRequests(Connections):
         """As `Connections.joined`. Raises `webterm.errors.LimitReached` for too many of one person."""
         user = connection.actor.id
         if self._running[user] >= self._most:
-            raise LimitReached(f"at most {self._most} uploads and downloads at a time")
+            raise LimitReached(f"at most {self._most} uploads, downloads and commands at a time")
         self._running[user] += 1
         try:
             async with super().joined(connection):
