@@ -220,7 +220,7 @@ async def test_job_control_works(driver: LocalDriver, ann: Runtime) -> None:
     await session.write(b"PS1='p''r> '; bind 'set enable-bracketed-paste off'\r")
     await until(session, b"pr> ")
     assert session.at_prompt() is True
-    await session.write(b"sh -c 'echo re''ady; cat'\r")
+    await session.write(b"sh -c 'echo re''ady; exec cat'\r")
     await until(session, b"\nready")
     assert session.at_prompt() is False
     await session.write(b"\x1a")
