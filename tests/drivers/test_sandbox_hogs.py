@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.drivers.sandboxes import ACCOUNT, SIZE, driver_in, fresh_word, rest, run, running, runtime_in, until
 from webterm.drivers import cgroups
-from webterm.drivers.disk_guard import held_bytes
+from webterm.drivers.disk_guard import count
 from webterm.drivers.local import LocalDriver
 from webterm.execution import Stream
 from webterm.runtime import Runtime, RuntimeLimits
@@ -35,6 +37,20 @@ def ann(tmp_path: Path) -> Runtime:
 @pytest.fixture
 def bob(tmp_path: Path) -> Runtime:
     return runtime_in(tmp_path, account=None if ACCOUNT is None else ACCOUNT + 1, limits=LIMITS)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk that holds few files."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ("mount", "-t", "tmpfs", "-o", "size=64m,nr_inodes=8000,mode=0755", "tmpfs", str(disk))
+    if os.geteuid() != 0 or subprocess.run(mount, check=False).returncode != 0:
+        pytest.skip("mounting takes root")
+    try:
+        yield disk
+    finally:
+        subprocess.run(("umount", "--lazy", str(disk)), check=True)
 
 
 async def shell(driver: LocalDriver, runtime: Runtime) -> Session:
@@ -93,14 +109,70 @@ async def test_a_disk_filler(driver: LocalDriver, ann: Runtime, bob: Runtime) ->
     filler = await driver.open(Launch(argv=("sh", "-c", script), runtime=ann), SIZE)
     assert b"holds more than its 64 MiB" in await rest(filler)
     assert await filler.wait() == Exit(signal="KILL")
-    held = held_bytes(ann.files)
-    assert held > LIMITS.disk
+    assert count(ann.files).size > LIMITS.disk
     assert await is_alive(others)
     assert await run(driver, ann, "sh", "-c", "rm f*; echo tidy") == "tidy\n"
-    assert held_bytes(ann.files) < MIB
+    assert count(ann.files).size < MIB
     assert "File size limit" in await run(driver, ann, "bash", "-c", "head -c 1G /dev/zero >one; echo")
     await others.aclose()
     await filler.aclose()
+
+
+NAMELESS = {
+    "open": "begin(); begin()",
+    "of a thread": "threading.Thread(target=apart).start()",
+    "mapped": "kept = mapped(), mapped()",
+}
+BEGIN = """
+import ctypes, mmap, os, sys, threading, time
+CLONE_FILES, SIZE = 0x400, 40 << 20
+def nameless():
+    file = os.open("f", os.O_RDWR | os.O_CREAT)
+    os.unlink("f")
+    return file
+def begin():
+    file = nameless()
+    for _ in range(SIZE >> 20):
+        os.write(file, bytes(1 << 20))
+def apart():
+    ctypes.CDLL(None).unshare(CLONE_FILES)
+    begin(), begin(), rest()
+def mapped():
+    file = nameless()
+    os.ftruncate(file, SIZE)
+    memory = mmap.mmap(file, SIZE)
+    os.close(file)
+    for at in range(0, SIZE, 4096):
+        memory[at] = 1
+    return memory
+def rest():
+    print("full", flush=True)
+    time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("script", NAMELESS.values(), ids=NAMELESS.keys())
+async def test_files_without_a_name_count(tmp_path: Path, script: str) -> None:
+    ann = runtime_in(tmp_path, limits=LIMITS)
+    async with driver_in(tmp_path / "data") as driver:
+        argv = (sys.executable, "-I", "-c", f"{BEGIN}\n{script}\nrest()")
+        filler = await driver.open(Launch(argv=argv, runtime=ann), SIZE)
+        assert b"holds more than its 64 MiB" in await rest(filler)
+        assert await filler.wait() == Exit(signal="KILL")
+        await filler.aclose()
+
+
+async def test_who_makes_the_most_files_has_to_stop(driver: LocalDriver, small_disk: Path) -> None:
+    ann, bob = (runtime_in(small_disk, account=account) for account in (ACCOUNT, (ACCOUNT or 0) + 1))
+    others = await shell(driver, bob)
+    script = "while (1) { open(my $f, '>', $i++) or select(undef, undef, undef, 0.1) }"
+    filler = await driver.open(Launch(argv=("perl", "-e", script), runtime=ann), SIZE)
+    assert b"is almost full" in await rest(filler)
+    assert await filler.wait() == Exit(signal="KILL")
+    assert await is_alive(others)
+    await others.aclose()
+    await filler.aclose()
+    await driver.aclose()
 
 
 async def test_killing_everybody(driver: LocalDriver, ann: Runtime, bob: Runtime) -> None:

@@ -255,7 +255,7 @@ class LocalRuntimes:
             unenforced=unenforced(runtime, groups),
         )
         self._up[runtime.workspace] = holder
-        self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk)
+        self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, first)
         exit_.add_done_callback(lambda _: self._gone(runtime.workspace, holder))
         return holder
 
