@@ -88,7 +88,6 @@ class Connection:
             speakers,
             actor=actor,
             source=self._source,
-            proof=proof,
             binary=binary,
             out=self._out,
             fail=self._fail,

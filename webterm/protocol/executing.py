@@ -8,7 +8,7 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import ClassVar, get_args
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, get_args
 
 from webterm.access import Scope
 from webterm.errors import InputOverflow, InvalidRequest, NoSuchChannel, TerminalExited
@@ -42,12 +42,26 @@ class Decoder:
         return self._decoder.decode(data, last)
 
 
-class Conversing(ABC):
+class Runs(Protocol):
+    """What a command and a line shell have in common."""
+
+    async def end_input(self) -> None: ...
+
+    async def signal(self, name: str) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+R = TypeVar("R", bound=Runs)
+
+
+class Conversing(ABC, Generic[R]):
     """One channel: something that runs, what waits to go in, and what comes out."""
 
     def __init__(self, talk: Talk, number: int) -> None:
         self.number = number
         self._talk = talk
+        self._started: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting: deque[Item] = deque()
         self._cost = 0
         self._more = asyncio.Event()
@@ -83,20 +97,32 @@ class Conversing(ABC):
         """Start it, say what it says, and how it ended. Cancelling ends it."""
 
     @abstractmethod
+    async def write(self, running: R, data: bytes) -> None:
+        """Hand bytes over to what runs."""
+
     async def give(self, item: Item) -> None:
         """Hand something over to what runs, or wait until it runs."""
+        running = await asyncio.shield(self._started)
+        if isinstance(item, bytes):
+            await self.write(running, item)
+        elif isinstance(item, EndInput):
+            await running.end_input()
+        else:
+            await running.signal(item.name)
 
-    @abstractmethod
     async def signal(self, name: str) -> None:
         """Send a signal, past what waits to go in."""
+        running = await asyncio.shield(self._started)
+        await running.signal(name)
 
-    @abstractmethod
     async def end(self) -> None:
         """End it."""
+        running = await asyncio.shield(self._started)
+        await running.aclose()
 
-    @abstractmethod
     def over(self) -> None:
         """It has ended, or never began: nobody need wait for it."""
+        self._started.cancel()
 
     def check(self, item: Item | Line) -> Item:
         """What is to be put in for a message. Raises `webterm.errors.InvalidRequest`."""
@@ -105,14 +131,13 @@ class Conversing(ABC):
         return item
 
 
-class Execing(Conversing):
+class Execing(Conversing[Running]):
     """A command without a terminal."""
 
     def __init__(self, talk: Talk, message: Exec, executions: Executions) -> None:
         super().__init__(talk, message.channel)
         self._message = message
         self._executions = executions
-        self._started: asyncio.Future[Running] = asyncio.get_running_loop().create_future()
         self._decoders = {stream: Decoder() for stream in Stream}
 
     async def run(self) -> messages.Exited:
@@ -150,40 +175,22 @@ class Execing(Conversing):
         elif text := self._decoders[stream].text(data, last=last):
             self._talk.send(encode(exec_messages.ExecOutput(channel=self.number, stream=stream.value, data=text)))
 
-    async def give(self, item: Item) -> None:
-        running = await asyncio.shield(self._started)
-        if isinstance(item, bytes):
-            await running.write(item)
-        elif isinstance(item, EndInput):
-            await running.end_input()
-        else:
-            await running.signal(item.name)
-
-    async def signal(self, name: str) -> None:
-        running = await asyncio.shield(self._started)
-        await running.signal(name)
-
-    async def end(self) -> None:
-        running = await asyncio.shield(self._started)
-        await running.aclose()
-
-    def over(self) -> None:
-        self._started.cancel()
+    async def write(self, running: Running, data: bytes) -> None:
+        await running.write(data)
 
 
-class Lining(Conversing):
+class Lining(Conversing[OpenShell]):
     """A line shell."""
 
     def __init__(self, talk: Talk, message: OpenLines, shells: LineShells) -> None:
         super().__init__(talk, message.channel)
         self._message = message
         self._shells = shells
-        self._opened: asyncio.Future[OpenShell] = asyncio.get_running_loop().create_future()
         self._decoder = Decoder()
 
     @property
     def begun(self) -> bool:
-        running = self._opened.done() and self._opened.result().state in (State.SENT, State.RUNNING)
+        running = self._started.done() and self._started.result().state in (State.SENT, State.RUNNING)
         return running or not self._waiting
 
     async def run(self) -> messages.Exited:
@@ -193,7 +200,7 @@ class Lining(Conversing):
         )
         async with await opening as lines:
             talk.send(encode(LinesOpened(channel=self.number)))
-            self._opened.set_result(lines)
+            self._started.set_result(lines)
             await self._tell(lines)
             exit_ = await lines.wait()
         return _exited(self.number, exit_)
@@ -223,25 +230,8 @@ class Lining(Conversing):
             raise InvalidRequest("A line shell takes `line`, not `input`.")
         return item.data.encode("utf-8", "replace") if isinstance(item, Line) else item
 
-    async def give(self, item: Item) -> None:
-        lines = await asyncio.shield(self._opened)
-        if isinstance(item, bytes):
-            await lines.send(item)
-        elif isinstance(item, EndInput):
-            await lines.end_input()
-        else:
-            await lines.signal(item.name)
-
-    async def signal(self, name: str) -> None:
-        lines = await asyncio.shield(self._opened)
-        await lines.signal(name)
-
-    async def end(self) -> None:
-        lines = await asyncio.shield(self._opened)
-        await lines.aclose()
-
-    def over(self) -> None:
-        self._opened.cancel()
+    async def write(self, running: OpenShell, data: bytes) -> None:
+        await running.send(data)
 
 
 class CommandSpeaker(Speaker):
@@ -254,7 +244,7 @@ class CommandSpeaker(Speaker):
         self._executions = executions
         self._shells = shells
         self._tasks = Tasks(f"commands of {talk.actor.name}")
-        self._channels: dict[int, Conversing] = {}
+        self._channels: dict[int, Conversing[Any]] = {}
 
     def receive(self, message: Message) -> None:
         """See `Speaker.receive`."""
@@ -281,19 +271,19 @@ class CommandSpeaker(Speaker):
         """See `Speaker.aclose`."""
         await self._tasks.aclose()
 
-    def _channel(self, number: int) -> Conversing:
+    def _channel(self, number: int) -> Conversing[Any]:
         found = self._channels.get(number)
         if found is None:
             raise NoSuchChannel(f"There is no channel {number}.")
         return found
 
-    def _begin(self, number: int, make: Callable[[], Conversing]) -> None:
+    def _begin(self, number: int, make: Callable[[], Conversing[Any]]) -> None:
         self._talk.check(Scope.TERMINALS_WRITE)
         self._talk.take_channel(number, self)
         channel = self._channels[number] = make()
         self._tasks.run(self._run(channel))
 
-    def _deliver(self, channel: Conversing, message: ChannelMessage) -> None:
+    def _deliver(self, channel: Conversing[Any], message: ChannelMessage) -> None:
         if isinstance(message, messages.Close):
             self._tasks.run(channel.end())
         elif isinstance(message, messages.Signal):
@@ -309,7 +299,7 @@ class CommandSpeaker(Speaker):
         else:
             raise InvalidRequest("Only terminals understand this.")
 
-    async def _run(self, channel: Conversing) -> None:
+    async def _run(self, channel: Conversing[Any]) -> None:
         giving = self._tasks.run(self._give(channel))
         try:
             exited = await channel.run()
@@ -326,7 +316,7 @@ class CommandSpeaker(Speaker):
             giving.cancel()
             channel.over()
 
-    async def _give(self, channel: Conversing) -> None:
+    async def _give(self, channel: Conversing[Any]) -> None:
         while True:
             item = await channel.next_item()
             try:
@@ -336,7 +326,7 @@ class CommandSpeaker(Speaker):
             except Exception as error:
                 self._talk.fail(error, channel=channel.number)
 
-    async def _signal(self, channel: Conversing, name: str) -> None:
+    async def _signal(self, channel: Conversing[Any], name: str) -> None:
         try:
             await channel.signal(name)
         except TerminalExited:
@@ -344,7 +334,7 @@ class CommandSpeaker(Speaker):
         except Exception as error:
             self._talk.fail(error, channel=channel.number)
 
-    def _forget(self, channel: Conversing) -> None:
+    def _forget(self, channel: Conversing[Any]) -> None:
         if self._channels.pop(channel.number, None) is not None:
             self._talk.release_channel(channel.number)
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from webterm.access import Actor, Scope, Source
-from webterm.ids import ProofId
 from webterm.protocol.frames import Frame
 from webterm.protocol.message import Message
 
@@ -42,7 +41,6 @@ class Talk(ABC):
 
     actor: Actor
     source: Source
-    proof: ProofId | None
     binary: bool
     """Whether bulk data travels in binary frames."""
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from webterm.access import Actor, Scope, Source
 from webterm.errors import MissingScope, UnknownType
-from webterm.ids import ProofId
 from webterm.protocol.frames import Frame, encode
 from webterm.protocol.message import Message, type_of
 from webterm.protocol.outgoing import Outgoing
@@ -28,7 +27,6 @@ class Speaking(Talk):
         *,
         actor: Actor,
         source: Source,
-        proof: ProofId | None,
         binary: bool,
         out: Outgoing,
         fail: Fail,
@@ -36,7 +34,6 @@ class Speaking(Talk):
     ) -> None:
         self.actor = actor
         self.source = source
-        self.proof = proof
         self.binary = binary
         self._out = out
         self._fail = fail
