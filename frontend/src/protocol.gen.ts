@@ -587,7 +587,7 @@ export interface FileChangedMessage {
 export interface RuntimeMessage {
   type: "runtime";
   workspace: string;
-  state: "absent" | "failed" | "ready" | "starting" | "stopping";
+  state: "absent" | "starting" | "ready" | "stopping" | "failed";
   message: string;
 }
 

@@ -1,4 +1,4 @@
-"""Messages about the files of workspaces: requests that are answered, watches, and what workspaces tell."""
+"""Messages about the files of workspaces: requests that are answered, and watches."""
 
 from __future__ import annotations
 
@@ -221,14 +221,6 @@ class FileChanged(Message, frozen=True, kw_only=True, tag="file_changed"):
     ended: bool = False
 
 
-class Runtime(Message, frozen=True, kw_only=True, tag="runtime"):
-    """What a workspace's programs run in has another state, or says how far it has come."""
-
-    workspace: str
-    state: Literal["absent", "starting", "ready", "stopping", "failed"]
-    message: str
-
-
 FromClientAboutFiles = (
     ListFiles
     | StatFile
@@ -243,4 +235,4 @@ FromClientAboutFiles = (
     | Watch
     | Unwatch
 )
-FromServerAboutFiles = Files | File | FileData | Matches | Done | Watching | FileChanged | Runtime
+FromServerAboutFiles = Files | File | FileData | Matches | Done | Watching | FileChanged

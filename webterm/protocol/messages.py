@@ -27,6 +27,7 @@ from webterm.protocol.message import (
     SignalName,
     Window,
 )
+from webterm.protocol.runtime_messages import Runtime
 
 # Client to server.
 
@@ -329,6 +330,7 @@ FromServer = (
     | Pong
     | FromServerAboutCommands
     | FromServerAboutFiles
+    | Runtime
 )
 
 decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)

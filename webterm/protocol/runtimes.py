@@ -9,8 +9,8 @@ from webterm.access import Role, Scope
 from webterm.errors import StoreUnavailable
 from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
-from webterm.protocol.file_messages import Runtime
 from webterm.protocol.message import Message
+from webterm.protocol.runtime_messages import Runtime
 from webterm.protocol.speaker import Speaker, Talk
 from webterm.work.runtimes import RuntimeChanged, Runtimes
 from webterm.work.workspaces import Workspaces
@@ -59,7 +59,7 @@ class RuntimeSpeaker(Speaker):
                 await self._talk.room()
                 told = self._news.popleft()
                 if await self._sees(told.workspace):
-                    self._talk.say(Runtime(workspace=told.workspace, state=told.state.value, message=told.message))
+                    self._talk.say(Runtime(workspace=told.workspace, state=told.state, message=told.message))
         finally:
             self._telling = False
 
