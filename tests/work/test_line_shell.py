@@ -7,92 +7,31 @@ import os
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.work.lines import PATIENCE, Subject, driving, shell_in
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
 from webterm.errors import InvalidRequest, LaunchFailed, TerminalExited
-from webterm.keeper.client import shut_down
 from webterm.session import Exit, Launch
 from webterm.work.line_shell import Done, LineShell, State, Text
 
-PATIENCE = 90.0
 PYTHON = f"{sys.executable} -I -S"
 ESCAPE = b"\x1b"
 
 
-@dataclass
-class Subject:
-    """A shell, and what a client does with it."""
-
-    shell: LineShell
-    home: Path
-
-    async def run(self, command: str | bytes) -> tuple[bytes, int]:
-        """A command's text and status."""
-        await self.shell.send(command.encode() if isinstance(command, str) else command)
-        text, done = await self.rest()
-        return text, done.status
-
-    async def say(self, command: str) -> str:
-        """The text of a command that succeeds."""
-        text, status = await self.run(command)
-        assert status == 0, text
-        return text.decode()
-
-    async def rest(self) -> tuple[bytes, Done]:
-        """What is left of a command's text, and how it ended."""
-        pieces = []
-        async with asyncio.timeout(PATIENCE):
-            while isinstance(found := await self.shell.read(), Text):
-                pieces.append(found.data)
-        assert found is not None, b"".join(pieces)
-        return b"".join(pieces), found
-
-    async def until(self, end: bytes) -> bytes:
-        """Text up to this."""
-        text = b""
-        async with asyncio.timeout(PATIENCE):
-            while not text.endswith(end):
-                found = await self.shell.read()
-                assert isinstance(found, Text), (text, found)
-                text += found.data
-        return text
-
-    async def end(self) -> tuple[bytes, Exit]:
-        """The last words, and how the shell ended."""
-        text = b""
-        async with asyncio.timeout(PATIENCE):
-            while (found := await self.shell.read()) is not None:
-                assert isinstance(found, Text), found
-                text += found.data
-            return text, await self.shell.wait()
-
-    async def interrupt_when(self, text: bytes) -> None:
-        """Ctrl-C, once the command has said this."""
-        await self.until(text)
-        await self.shell.signal("INT")
-
-
 @pytest.fixture
 async def driver(tmp_path: Path) -> AsyncIterator[LocalDriver]:
-    made = LocalDriver(tmp_path / "data", patience=1, close_grace=0.5)
-    yield made
-    await made.aclose()
-    await shut_down(tmp_path / "data", 0)
+    async with driving(tmp_path / "data") as driver:
+        yield driver
 
 
 @pytest.fixture(params=["bash", "sh"])
 async def subject(request: pytest.FixtureRequest, driver: LocalDriver, tmp_path: Path) -> AsyncIterator[Subject]:
-    home = tmp_path / "home"
-    home.mkdir()
-    launch = Launch(cwd=str(home), env={"HOME": str(home), "LC_ALL": "C.UTF-8"})
-    shell = await LineShell.open(driver, launch, plain=request.param == "sh", patience=PATIENCE)
-    yield Subject(shell, home)
-    await shell.aclose()
+    async with shell_in(driver, tmp_path / "home", plain=request.param == "sh") as subject:
+        yield subject
 
 
 async def test_a_line_goes_in_and_its_text_comes_out(subject: Subject) -> None:
@@ -253,85 +192,6 @@ async def test_what_is_not_read_holds_the_command_up(subject: Subject) -> None:
     assert mark.exists()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        "sh -c 'echo begun; exec sleep 1000'",
-        "echo begun; while :; do :; done",
-        "for i in 1 2 3; do sh -c 'echo begun; exec sleep 1000'; done",
-        "sh -c 'echo begun; sleep 1000; echo no'; echo no",
-        "f() { sh -c 'echo begun; exec sleep 1000'; echo no; }; f; echo no",
-        "sh -c 'echo begun; exec cat'",
-        "sh -c 'echo begun; exec sleep 1000' | cat; echo no",
-    ],
-)
-async def test_an_interrupt_ends_the_command_and_nothing_else(subject: Subject, command: str) -> None:
-    await subject.say("kept=yes")
-    await subject.shell.send(command.encode())
-    await subject.interrupt_when(b"begun\n")
-    text, done = await subject.rest()
-    assert (text, done.status) == (b"", 130)
-    assert await subject.run("echo $? $kept") == (b"130 yes\n", 0)
-
-
-async def test_a_program_may_take_the_interrupt(subject: Subject) -> None:
-    program = subject.home / "taking.py"
-    program.write_text(
-        "import os, signal\nsignal.signal(signal.SIGINT, lambda *_: os.write(1, b'caught\\n'))\n"
-        "os.write(1, b'begun\\n')\nos.write(1, b'got ' + os.read(0, 99))\n"
-    )
-    await subject.shell.send(f"{PYTHON} taking.py".encode())
-    await subject.interrupt_when(b"begun\n")
-    await subject.until(b"caught\n")
-    await subject.shell.send(b"one")
-    text, done = await subject.rest()
-    assert (text.replace(b"caught\n", b""), done.status) == (b"got one\n", 0)
-
-
-async def test_an_interrupt_right_after_the_line_reaches_its_command(subject: Subject) -> None:
-    for _ in range(5):
-        await subject.shell.send(b"sleep 1000")
-        await subject.shell.signal("INT")
-        assert (await subject.rest())[1].status == 130
-    assert await subject.run("echo fine") == (b"fine\n", 0)
-
-
-async def test_an_interrupt_between_commands_does_nothing(subject: Subject) -> None:
-    for _ in range(5):
-        await subject.shell.signal("INT")
-        assert await subject.run("echo fine") == (b"fine\n", 0)
-
-
-async def test_other_signals(subject: Subject) -> None:
-    await subject.shell.send(b"sh -c 'echo begun; exec sleep 1000'")
-    await subject.until(b"begun\n")
-    await subject.shell.signal("KILL")
-    assert (await subject.rest())[1].status == 137
-    with pytest.raises(InvalidRequest):
-        await subject.shell.signal("SEGV")
-    await subject.shell.signal("KILL")
-    assert await subject.end() == (b"", Exit(signal="KILL"))
-
-
-async def test_background_jobs_do_not_disturb(subject: Subject) -> None:
-    assert await subject.run("sleep 1000 & job=$!") == (b"", 0)
-    assert await subject.run("(sleep 0.1; touch made) & wait $!; echo waited") == (b"waited\n", 0)
-    assert await subject.run("true & false") == (b"", 1)
-    await subject.shell.send(b"sh -c 'echo begun; exec sleep 1000'")
-    await subject.interrupt_when(b"begun\n")
-    assert (await subject.rest())[1].status == 130
-    assert await subject.say("kill -0 $job && echo alive") == "alive\n"
-    assert await subject.say("kill $job; wait $job 2>/dev/null; echo $?") == "143\n"
-    assert await subject.run("echo fine") == (b"fine\n", 0)
-
-
-async def test_a_background_job_speaks_when_it_likes(subject: Subject) -> None:
-    assert await subject.run("(sleep 0.2; echo late) &") == (b"", 0)
-    assert await subject.until(b"\n") == b"late\n"
-    assert subject.shell.state is State.IDLE
-    assert await subject.run("echo fine") == (b"fine\n", 0)
-
-
 @pytest.mark.parametrize("more", ["", "sleep 1000 & ", "trap 'echo bye' EXIT; "])
 async def test_exit_ends_the_shell_with_its_status(subject: Subject, more: str) -> None:
     await subject.shell.send(f"{more}exit 3".encode())
@@ -344,7 +204,7 @@ async def test_exit_ends_the_shell_with_its_status(subject: Subject, more: str) 
 
 
 async def test_a_shell_within_the_shell(subject: Subject) -> None:
-    await subject.shell.send(b"sh")
+    await subject.shell.send(b"env PS1= sh")
     await subject.shell.send(b"echo inner")
     await subject.until(b"inner\n")
     await subject.shell.send(b"exit 4")
