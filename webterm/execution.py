@@ -39,7 +39,10 @@ class Execution(ABC):
 
     @abstractmethod
     async def signal(self, name: str) -> None:
-        """Send one of `webterm.session.SIGNALS` to its process group. Ignored once it has ended."""
+        """Send one of `webterm.session.SIGNALS` to its process group. Ignored once it has ended.
+
+        Raises `webterm.errors.InvalidRequest` for another name.
+        """
 
     @abstractmethod
     async def wait(self) -> Exit:

@@ -11,19 +11,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from webterm.errors import Unavailable
+from webterm.errors import InvalidRequest, Unavailable
 from webterm.execution import Execution
 from webterm.exits import Exit
 from webterm.ids import WorkspaceId
 from webterm.runtime import Progress, Runtime
 
-__all__ = ["MAX_COLS", "MAX_ROWS", "SIGNALS", "Driver", "Execution", "Exit", "Launch", "Session", "Size", "Staging"]
+__all__ = [
+    "MAX_COLS",
+    "MAX_ROWS",
+    "SIGNALS",
+    "Driver",
+    "Execution",
+    "Exit",
+    "Launch",
+    "Session",
+    "Size",
+    "Staging",
+    "check_signal",
+]
 
 MAX_COLS = 500
 MAX_ROWS = 300
 
 SIGNALS = ("INT", "TERM", "KILL", "HUP", "QUIT", "TSTP", "CONT")
 """Names that `Session.signal` takes."""
+
+
+def check_signal(name: str) -> None:
+    """Raises `webterm.errors.InvalidRequest` for what is none of `SIGNALS`."""
+    if name not in SIGNALS:
+        raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
 
 
 @dataclass(frozen=True, slots=True)

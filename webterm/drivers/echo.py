@@ -8,8 +8,8 @@ import re
 from typing import ClassVar
 
 from webterm.drivers.echo_execution import EchoExecution
-from webterm.errors import InvalidRequest, TerminalExited
-from webterm.session import SIGNALS, Driver, Execution, Exit, Launch, Session, Size
+from webterm.errors import TerminalExited
+from webterm.session import Driver, Execution, Exit, Launch, Session, Size, check_signal
 
 MOST_UNREAD = 256 * 1024
 """Bytes of output that may be unread before `EchoSession.write` waits."""
@@ -68,8 +68,7 @@ class EchoSession(Session):
         await self._show(f"size {size.cols}x{size.rows}\r\n")
 
     async def signal(self, name: str) -> None:
-        if name not in SIGNALS:
-            raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
+        check_signal(name)
         if name in _FATAL:
             self._refuse_closed()
             await self._end(Exit(signal=name))

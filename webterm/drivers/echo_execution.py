@@ -6,10 +6,10 @@ import asyncio
 import enum
 from collections import deque
 
-from webterm.errors import InvalidRequest, TerminalExited
+from webterm.errors import TerminalExited
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
-from webterm.session import SIGNALS, Launch
+from webterm.session import Launch, check_signal
 
 MOST_UNREAD = 64 * 1024
 """Bytes of output that may be unread before `EchoExecution.write` waits."""
@@ -76,8 +76,7 @@ class EchoExecution(Execution):
 
     async def signal(self, name: str) -> None:
         self._refuse_closed()
-        if name not in SIGNALS:
-            raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
+        check_signal(name)
         if name in _FATAL:
             await self._finish(Exit(signal=name))
 

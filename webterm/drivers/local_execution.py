@@ -9,17 +9,17 @@ import os
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from webterm.errors import Forbidden, InvalidRequest, TerminalExited, Unavailable
+from webterm.drivers.local_session import send_signal
+from webterm.errors import TerminalExited
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
 from webterm.keeper.client import KeeperClient, KeeperError
-from webterm.session import SIGNALS
+from webterm.session import check_signal
 
 LINGER = 1.0
 """Seconds in which what a command leaves behind may still write, once the command itself has ended."""
 
 _CHUNK = 64 * 1024
-_GONE = ("lost", "no_such_program")
 
 
 class Pipes:
@@ -137,17 +137,9 @@ class LocalExecution(Execution):
 
     async def signal(self, name: str) -> None:
         self._refuse_closed()
-        if name not in SIGNALS:
-            raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
-        if self._exit.done():
-            return
-        try:
-            await self._keeper.signal(self._token, name)
-        except KeeperError as error:
-            if error.code == "denied":
-                raise Forbidden(str(error)) from error
-            if error.code not in _GONE:
-                raise Unavailable(str(error)) from error
+        check_signal(name)
+        if not self._exit.done():
+            await send_signal(self._keeper, self._token, name)
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._exit)

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from webterm.errors import Forbidden, InvalidRequest, ShuttingDown, TerminalExited, TooBig, Unavailable
+from webterm.errors import Forbidden, ShuttingDown, TerminalExited, TooBig, Unavailable
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
-from webterm.session import SIGNALS, Exit, Session, Size
+from webterm.session import Exit, Session, Size, check_signal
 
 _CHUNK = 64 * 1024
 _MAX_RECORD = 32 * 1024
@@ -109,17 +109,9 @@ class LocalSession(Session):
 
     async def signal(self, name: str) -> None:
         self._open_fd()
-        if name not in SIGNALS:
-            raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
-        if self._exit.done():
-            return
-        try:
-            await self._keeper.signal(self._token(), name)
-        except KeeperError as error:
-            if error.code == "denied":
-                raise Forbidden(str(error)) from error
-            if error.code not in _GONE:
-                raise Unavailable(str(error)) from error
+        check_signal(name)
+        if not self._exit.done():
+            await send_signal(self._keeper, self._token(), name)
 
     async def wait(self) -> Exit:
         """As `Session.wait`. Raises `webterm.errors.ShuttingDown` if the driver lets go of the running program."""
@@ -222,6 +214,17 @@ class LocalSession(Session):
     def _wake(self) -> None:
         for future in self._waiting:
             _resolve(future)
+
+
+async def send_signal(keeper: KeeperClient, token: str, name: str) -> None:
+    """Signal a program of the keeper's; one that has ended is passed over. Raises `Forbidden` and `Unavailable`."""
+    try:
+        await keeper.signal(token, name)
+    except KeeperError as error:
+        if error.code == "denied":
+            raise Forbidden(str(error)) from error
+        if error.code not in _GONE:
+            raise Unavailable(str(error)) from error
 
 
 def _parent(pid: int) -> int | None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from webterm.errors import InvalidRequest, LaunchFailed, TerminalExited, WebtermError
-from webterm.session import SIGNALS, Driver, Exit, Launch, Session, Size
+from webterm.session import Driver, Exit, Launch, Session, Size, check_signal
 from webterm.work.line_script import END_OF_INPUT, LineScript, as_input
 
 PATIENCE = 30.0
@@ -146,8 +146,7 @@ class LineShell:
 
         ``KILL``, ``TERM`` and ``HUP`` then go to the shell. Raises `webterm.errors.InvalidRequest` for another name.
         """
-        if name not in SIGNALS:
-            raise InvalidRequest(f"a signal is one of {', '.join(SIGNALS)}")
+        check_signal(name)
         if self._state is State.SENT:
             self._signals.append(name)  # it is about to begin
         elif self._state is State.RUNNING:
