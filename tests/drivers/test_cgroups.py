@@ -24,8 +24,8 @@ VALUES = {
     },
 }
 NONE = {
-    True: {"memory.max": "max", "memory.swap.max": "", "pids.max": "max", "cpu.max": "max 100000"},
-    False: {"memory.limit_in_bytes": "-1", "pids.max": "max", "cpu.cfs_quota_us": "-1"},
+    True: {"memory.max": "max", "memory.swap.max": "", "pids.max": "9", "cpu.max": "max 100000"},
+    False: {"memory.limit_in_bytes": "-1", "pids.max": "9", "cpu.cfs_quota_us": "-1"},
 }
 
 
@@ -41,8 +41,9 @@ def test_limits_are_said_as_each_version_wants_them(tmp_path: Path, *, unified: 
     assert {name: (group / name).read_text() for name in VALUES[unified]} == VALUES[unified]
     for name in VALUES[unified]:
         os.truncate(group / name, 0)
-    cgroups.make_groups((tree,), "name", RuntimeLimits())
+    cgroups.make_groups((tree,), "name", RuntimeLimits(processes=9))
     assert {name: (group / name).read_text() for name in NONE[unified]} == NONE[unified]
+    assert cgroups.make_groups((tree,), "other", RuntimeLimits()) == Groups()
 
 
 def test_what_cannot_be_set_is_not_enforced(tmp_path: Path) -> None:

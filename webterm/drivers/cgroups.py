@@ -68,8 +68,11 @@ def make_groups(trees: tuple[Tree, ...], name: str, limits: RuntimeLimits) -> Gr
     """Make, or find, the groups of a sandbox and set its limits. What cannot be set is not in ``enforced``."""
     directories: list[Path] = []
     enforced: set[str] = set()
+    asked = wanted(limits)
     for tree in trees:
         directory = tree.group(name)
+        if not tree.controllers & asked:
+            continue
         try:
             directory.mkdir(exist_ok=True)
         except OSError:
@@ -78,8 +81,17 @@ def make_groups(trees: tuple[Tree, ...], name: str, limits: RuntimeLimits) -> Gr
         for controller in tree.controllers:
             settings = _VALUES[controller](limits, unified=tree.unified)
             if settings is not None and _set(directory, settings):
-                enforced.add(controller)
+                enforced.add(controller)  # also one without a limit, which an earlier sandbox may have had
     return Groups(tuple(directories), frozenset(enforced))
+
+
+def get_ready(groups: Groups, member: int) -> None:
+    """Somebody is about to join. ``member`` has joined already: joining again changes nothing but what the kernel does.
+
+    For the first to join for a while it waits some 10 ms (for RCU's readers); who comes right after waits less.
+    """
+    for entrance in groups.entrances[:1]:
+        _write(entrance, str(member))
 
 
 def kill_group(groups: Groups) -> None:

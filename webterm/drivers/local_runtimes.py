@@ -106,6 +106,10 @@ class LocalRuntimes:
                     holder = None
                 if holder is None:
                     holder = await self._start(runtime, proof, progress)
+                else:  # not waited for: the keeper starts the program meanwhile
+                    asyncio.get_running_loop().run_in_executor(
+                        None, cgroups.get_ready, holder.groups, holder.sandbox.pid
+                    )
             return holder.sandbox
 
     async def is_up(self, workspace: WorkspaceId) -> bool:

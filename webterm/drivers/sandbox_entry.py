@@ -26,13 +26,16 @@ _NS_GET_PARENT = 0xB702
 """Of ioctl_ns(2): the user namespace around one."""
 
 _BEGIN = """
-if [ -n "$2" ] && [ -t 0 ]; then "$1" "$2" /proc/self/fd/0 || exit 125; fi
-shift 2
-while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done
+terminal=$1 chown=$2 account=$3
+shift 3
+{ for entrance; do [ "$entrance" != -- ] || exit 0; echo $$ >"$entrance" || exit 1; done; } &
+if [ -n "$account" ] && [ "$terminal" = yes ] && [ -t 0 ]; then "$chown" "$account" /proc/self/fd/0 || exit 125; fi
+while [ "$1" != -- ]; do shift; done
 shift
 exec "$@"
 """
-"""Gives the terminal to the sandbox's user and puts this process into its control groups."""
+"""Gives the terminal to the sandbox's user, and puts this process into its control groups: that takes 10 ms of waiting
+in the kernel, so another process does it, and the last of the chain waits for that one before it forks."""
 _PARENT = r"""
 my ($group, $prctl, $keyctl, $directory, $shown) = splice(@ARGV, 0, 5);
 syscall($keyctl, 1, 0) if $keyctl;
@@ -40,6 +43,7 @@ my %env = map { /^([^=]*)=(.*)$/s } map { $ENV{$_} } grep { /^WEBTERM_\d+$/ } ke
 my @signals = grep { !/^(KILL|STOP|CHLD|CLD)$/ } keys %SIG;
 $SIG{$_} = "IGNORE" for @signals;
 $SIG{CHLD} = "DEFAULT";
+while (wait() != -1) { if ($?) { print STDERR "the limits of the workspace cannot be kept\n"; exit 125 } }
 my $child = fork;
 if (!defined $child) { print STDERR "no process can be started: $!\n"; exit 125 }
 if ($child) {
@@ -151,10 +155,20 @@ def enter(
     """
     tools, plan = sandbox.tools, sandbox.plan
     packed = _packed(env)
-    account = str(plan.uid) if plan.as_root and terminal else ""
+    account = str(plan.uid) if plan.as_root else ""
     directory = posixpath.normpath(posixpath.join(HOME, cwd or ""))
     chain = (
-        *("/bin/sh", "-c", _BEGIN, "sh", tools.chown, account, *map(str, sandbox.bounds.groups), "--"),
+        *(
+            "/bin/sh",
+            "-c",
+            _BEGIN,
+            "sh",
+            "yes" if terminal else "no",
+            tools.chown,
+            account,
+            *map(str, sandbox.bounds.groups),
+            "--",
+        ),
         *(tools.prlimit, "--core=0:0", *sandbox.bounds.options, "--"),
         *_nsenter(tools, sandbox.passage),
         *drop_privileges(tools, plan),
