@@ -187,7 +187,8 @@ export class Page {
   toggleFiles(): void {
     const { open } = this.work;
     open.value = !open.value;
-    if (!open.value) this.focus();
+    if (open.value) void this.work.load(); // somebody may have shared a workspace meanwhile
+    else this.focus();
   }
 
   /** A new terminal, ready to type in; `cwd` is a directory of the workspace. */
@@ -200,8 +201,13 @@ export class Page {
   /** Open a file for editing; where the files lie over everything, they make room. */
   openFile(place: Place, line: number | null = null): void {
     this.work.desk.open(place, line);
-    if (isNarrow()) this.work.open.value = false;
+    this.makeRoom();
     this.focus();
+  }
+
+  /** Where the files lie over everything, hide them. */
+  makeRoom(): void {
+    if (isNarrow()) this.work.open.value = false;
   }
 
   /** Open what a search has found: a file at its line, a directory in the tree. */
@@ -216,7 +222,7 @@ export class Page {
 
   /** A new terminal in a directory of the workspace. */
   openHere(directory: Place): void {
-    if (isNarrow()) this.work.open.value = false;
+    this.makeRoom();
     this.open(pathOf(directory) || undefined);
   }
 

@@ -118,7 +118,7 @@ export class Workplace {
     try {
       return await file.save();
     } catch (error) {
-      this.around.say(`${file.name} is not saved: ${error instanceof Error ? error.message : String(error)}`);
+      this.around.say(`${file.name} is not saved: ${reasonOf(error)}`);
       if (error instanceof Refusal && RIGHTS.has(error.code)) void this.load();
       return false;
     }
@@ -171,6 +171,11 @@ export class Workplace {
     this.around.say("This workspace is no longer there");
     if (this.workspaces.chosen.value === workspace) this.choose(null);
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Refusal && error.code === "no_such_workspace") return "its workspace is no longer there";
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Which uploads go on where they were, after the page was loaded again. */

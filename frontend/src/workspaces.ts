@@ -20,6 +20,8 @@ export class Workspaces {
   /** The one that is shown; null where programs run in none. */
   readonly chosen = signal<string | null>(null);
   readonly current = computed(() => this.all.value.find(({ id }) => id === this.chosen.value) ?? null);
+  /** Whether the one that was shown has been deleted, or may not be seen any more. */
+  readonly lost = computed(() => this.known.value && this.chosen.value !== null && this.current.value === null);
   /** Whether one may change something in it. */
   readonly writable = computed(() => this.current.value !== null && this.current.value.role !== "read");
   readonly runtimes = signal<ReadonlyMap<string, Runtime>>(new Map());

@@ -338,6 +338,12 @@ async def test_files_on_a_phone(arrive: Arrive, server: Server, desk: Desk) -> N
     await phone.matches("^folder$")
     assert await phone.size() == size
     await page.get_by_label("Files of").tap()
+    await page.get_by_label("New file", exact=True).tap()
+    await page.get_by_label("Name, in").fill("new.txt")
+    await page.get_by_role("button", name="Make it").tap()
+    await expect(page.get_by_role("tree")).to_have_count(0)  # it is to be seen, not typed into blindly
+    await expect(small.editor).to_be_focused()
+    await page.get_by_label("Files of").tap()
     await page.mouse.click(380, 400)  # beside the drawer
     await expect(page.get_by_role("tree")).to_have_count(0)
 

@@ -64,9 +64,13 @@ function Empty({ page }: { page: Page }) {
     <div class="empty">
       <p>{workspace ? `No terminals are open in ${workspace.name}.` : "No terminals are open."}</p>
       {page.terminals.refused.value && <p class="refused">{sentence(page.terminals.refused.value)}</p>}
-      <button class="primary" onClick={() => page.open()}>
-        Open a terminal
-      </button>
+      {workspace?.role === "read" ? (
+        <p>You may look at its files, not run programs in it.</p>
+      ) : (
+        <button class="primary" onClick={() => page.open()}>
+          Open a terminal
+        </button>
+      )}
     </div>
   );
 }

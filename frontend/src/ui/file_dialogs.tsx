@@ -54,6 +54,7 @@ function Make({ page, dialog }: { page: Page; dialog: Of<"new_file" | "new_direc
     if (dialog.kind === "new_directory") return shelf.value?.makeDirectory(dialog.directory, name);
     const place = await shelf.value?.makeFile(dialog.directory, name);
     opened.current = place !== undefined && page.work.desk.open(place) !== null;
+    if (opened.current) page.makeRoom();
   };
   return (
     <Modal

@@ -34,6 +34,7 @@ export function FilesToggle({ page }: { page: Page }) {
 export function FilesPanel({ page }: { page: Page }) {
   const panel = useRef<HTMLElement>(null);
   const shelf = page.work.shelf.value;
+  const lost = page.work.workspaces.lost.value;
   useEffect(() => {
     // Opened by hand: a page that comes back with its files open leaves the focus where it is.
     if (document.activeElement?.classList.contains("files-toggle") || isNarrow()) first(panel.current)?.focus();
@@ -58,7 +59,7 @@ export function FilesPanel({ page }: { page: Page }) {
             <Icon name="cross" />
           </button>
         </div>
-        {shelf ? <Shelved key={shelf.workspace} page={page} shelf={shelf} /> : <NoWorkspace page={page} />}
+        {shelf && !lost ? <Shelved key={shelf.workspace} page={page} shelf={shelf} /> : <NoWorkspace page={page} />}
         <TransferList transfers={page.work.transfers} />
       </aside>
     </>

@@ -15,11 +15,17 @@ export function Switcher({ page }: { page: Page }) {
         class="switcher"
         aria-label="Workspace"
         value={chosen ?? ""}
+        onFocus={() => void page.work.load()} // somebody may have shared one meanwhile
         onChange={(event) => choose(event.currentTarget.value)}
       >
         {outside && (
           <option value="" selected={chosen === null}>
             No workspace
+          </option>
+        )}
+        {workspaces.lost.value && (
+          <option value={chosen ?? ""} selected disabled>
+            No longer there
           </option>
         )}
         {workspaces.all.value.map(({ id, name }) => (

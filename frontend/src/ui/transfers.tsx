@@ -69,7 +69,7 @@ function words(transfer: Transfer): string {
     case "paused":
       return `stopped at ${size(sent.value)} of ${size(work.size)}`;
     case "done":
-      return size(work.size);
+      return `done, ${size(work.size)}`;
     case "cancelled":
       return "cancelled";
     case "failed":

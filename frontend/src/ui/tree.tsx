@@ -130,8 +130,8 @@ function RowView({ row, top, height, current, over, open, ask, drag, draggable }
         {row.busy ? "…" : "Show more"}
       </button>
     ) : (
-      <div class="row-of-tree note" style={style} role={row.kind === "problem" ? "alert" : "presentation"}>
-        {row.text}
+      <div class="row-of-tree note" style={style} role={row.kind === "problem" ? "alert" : "presentation"} title={row.text}>
+        <span class="label">{row.text}</span>
       </div>
     );
   }

@@ -202,7 +202,10 @@ function Members({ page, workspace, left }: Props & { left: () => void }) {
     if (await act(() => page.rest.setMember(workspace.id, name, role))) form.reset();
   };
   return (
-    <Section title="People" about={owned ? "Whoever is in here sees the files and terminals of this workspace." : undefined}>
+    <Section title="People" about={owned ? "Whoever is in here sees the files of this workspace; terminals are each one's own." : undefined}>
+      {page.me.value?.owner && workspace.owner === me && (
+        <p class="about">Your own programs run outside any sandbox here: what these people may change is not for you to run blindly.</p>
+      )}
       <ul class="cards">
         {workspace.members.map((member) => (
           <li key={member.user}>
@@ -275,7 +278,7 @@ function End({ page, workspace, deleted }: Props & { deleted: () => void }) {
   const gone = useRef(false);
   return (
     <Section title="Delete">
-      <div class="also">
+      <div class="buttons">
         <button class="danger" onClick={() => setAsking(true)}>
           Delete this workspace…
         </button>
