@@ -175,6 +175,36 @@ async def test_who_makes_the_most_files_has_to_stop(driver: LocalDriver, small_d
     await driver.aclose()
 
 
+ALL = """
+import ctypes, os, resource
+most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+watching = 0
+while watching < 1000 and ctypes.CDLL(None).inotify_init() != -1:
+    watching += 1
+terminals = []
+try:
+    while len(terminals) < 1000:
+        terminals.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))
+except OSError:
+    pass
+print("got", watching, len(terminals), flush=True)
+input()
+"""
+
+
+async def test_nobody_takes_all_of_what_there_is_little_of(tmp_path: Path, ann: Runtime, bob: Runtime) -> None:
+    async with driver_in(tmp_path / "data") as driver:
+        launches = [Launch(argv=(sys.executable, "-I", "-c", ALL), runtime=runtime) for runtime in (ann, bob)]
+        sessions = [await driver.open(launch, SIZE) for launch in launches]
+        for session in sessions:
+            watching, terminals = (await until(session, b"\n")).split()[1:]
+            assert int(watching) > 0
+            assert 0 < int(terminals) <= 256
+        for session in sessions:
+            await session.aclose()
+
+
 async def test_killing_everybody(driver: LocalDriver, ann: Runtime, bob: Runtime) -> None:
     others, own = await shell(driver, bob), await shell(driver, ann)
     await run(

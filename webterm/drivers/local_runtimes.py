@@ -29,7 +29,7 @@ from webterm.drivers.sandbox_layout import (
     etc_files,
     shell_inside,
 )
-from webterm.drivers.sandbox_limits import process_limits, unenforced
+from webterm.drivers.sandbox_limits import process_limits, take_shares, unenforced
 from webterm.drivers.sandbox_proof import Proof, prove
 from webterm.errors import IsolationRefused, Unavailable
 from webterm.ids import WorkspaceId
@@ -198,6 +198,8 @@ class LocalRuntimes:
             if isinstance(error, TimeoutError | OSError):
                 raise Unavailable("the sandbox did not come up") from error
             raise
+        if not await asyncio.to_thread(take_shares, holder.sandbox):
+            progress("the number of pseudo-terminals and of directories being watched is not limited")
         for line in holder.unenforced:
             progress(line)
         return holder
