@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from webterm.access import Actor, Role
 from webterm.errors import NoSuchWorkspace, QuotaReached, ReadOnly
 from webterm.hub.tasks import Tasks
-from webterm.ids import WorkspaceId
+from webterm.ids import UserId, WorkspaceId
 from webterm.settings import Settings
 from webterm.settings_accounts import Limits, Tier
 from webterm.store import members, workspaces
@@ -49,7 +49,7 @@ class Admission:
         if found is None:
             raise no_such(workspace)
         own = found.owner == actor.id
-        role = Role.OWN if own else await members.role_of(conn, found.id, actor.id)
+        role = await _role_in(conn, found, actor.id)
         gone = found.deleted is not None and not (trashed and own and found.deleted > self._oldest())
         if role is None or gone:
             raise no_such(workspace)
@@ -59,6 +59,13 @@ class Admission:
             found = dataclasses.replace(found, tier=actor.tier)
             self._tasks.run(self._note_tier(found))
         return self.known(found), role
+
+    async def may_be_in(self, conn: Connection, user: UserId, workspace: WorkspaceId, least: Role) -> bool:
+        """Whether a person has at least this role in a workspace that is not in the trash."""
+        found = await workspaces.by_id(conn, workspace)
+        if found is None or found.deleted is not None:
+            return False
+        return (await _role_in(conn, found, user) or 0) >= least
 
     async def seen(self, conn: Connection, found: Workspace, role: Role) -> Seen:
         """A workspace with its members."""
@@ -105,6 +112,10 @@ def tier_of(limits: Limits, name: str) -> Tier:
 def no_such(workspace: str) -> NoSuchWorkspace:
     """What is said of a workspace that is not there, or not for this actor."""
     return NoSuchWorkspace(f"There is no workspace {workspace[:64]!r}.")
+
+
+async def _role_in(conn: Connection, workspace: Workspace, user: UserId) -> Role | None:
+    return Role.OWN if workspace.owner == user else await members.role_of(conn, workspace.id, user)
 
 
 def _role(workspace: Workspace, actor: Actor, everybody: list[Member]) -> Role:

@@ -25,7 +25,7 @@ from webterm.hub.tasks import Tasks
 from webterm.ids import UserId, WorkspaceId, new_workspace_id
 from webterm.settings import Settings
 from webterm.settings_accounts import Tier
-from webterm.store import audit, members, workspace_changes, workspaces
+from webterm.store import audit, workspace_changes, workspaces
 from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
 from webterm.store.workspaces import Environment, EnvironmentLimits, Workspace
@@ -138,10 +138,7 @@ class Workspaces:
     async def may_be_in(self, user: UserId, workspace: WorkspaceId, role: Role) -> bool:
         """Whether a person has at least this role in a workspace that is not in the trash."""
         async with self._store.reading() as conn:
-            found = await workspaces.by_id(conn, workspace)
-            if found is None or found.deleted is not None:
-                return False
-            return found.owner == user or (await members.role_of(conn, workspace, user) or 0) >= role
+            return await self._admission.may_be_in(conn, user, workspace, role)
 
     def left(self) -> set[WorkspaceId]:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
