@@ -310,6 +310,20 @@ async def test_a_server_that_starts_ends_what_may_not_be_there(stage: Stage) -> 
     assert stage.hub.get(ANN, anns.id) is anns
 
 
+async def test_a_sandbox_that_outlived_the_server_is_looked_after(stage: Stage) -> None:
+    """Its driver is told its limits before anybody opens something in it."""
+    made, roots = await stage.bench.make(), await stage.bench.make(ROOT)
+    await stage.open(ANN, made)
+    await stage.open(ROOT, roots)
+    stage.machine.up.discard(roots.id)  # the owner's programs need none
+    before = list(stage.machine.begun)
+    stage.states()
+    await stage.runtimes.start_up()
+    await stage.until(RuntimeState.READY)
+    (again,) = stage.machine.begun[len(before) :]
+    assert (again.workspace, again.confined, again.limits.disk) == (made.id, True, 1000)
+
+
 async def test_what_was_deleted_while_no_server_ran_stops(tmp_path: Path) -> None:
     async with serving(tmp_path) as bench:
         made = await bench.make()

@@ -105,12 +105,20 @@ class Runtimes:
             self._subscribers.remove(callback)
 
     async def start_up(self) -> None:
-        """End what runs where its person may not be any more: rights end while no server runs, too."""
+        """End what runs where its person may not be any more: rights end while no server runs, too.
+
+        Sandboxes that have outlived the server before are taken over by their drivers in the background.
+        """
         for left in self._workspaces.left():
             self._end(left, ITSELF)
+        lived_on: set[WorkspaceId] = set()
         for workspace, user in self._hub.inhabitants():
-            if not await self._workspaces.may_be_in(user, workspace, Role.WRITE):
+            if await self._workspaces.may_be_in(user, workspace, Role.WRITE):
+                lived_on.add(workspace)
+            else:
                 self._hub.evict(workspace, user)
+        for workspace in lived_on:
+            self._tasks.run(self._take_over(workspace))
 
     async def aclose(self) -> None:
         """Stop starting and stopping. Runtimes stay as they are. Twice is harmless."""
@@ -200,9 +208,11 @@ class Runtimes:
             raise NoSuchDriver(f"there is no driver {name[:64]!r}; there are {', '.join(sorted(self._drivers))}")
         return name
 
-    def _runtime(self, actor: Actor, found: Workspace, name: str) -> Runtime:
+    def _runtime(self, actor: Actor | None, found: Workspace, name: str) -> Runtime:
+        """For programs of ``actor``; None is anybody but the server's owner."""
         # What others have put into their workspace must not run with everything that the server's owner may do.
-        free = self._settings.local.isolation == "none" or (actor.owner and found.owner == actor.id)
+        at_home = actor is not None and actor.owner and found.owner == actor.id
+        free = self._settings.local.isolation == "none" or at_home
         confined = name in self._shared and not free
         if confined:
             self._check_isolation(name)
@@ -258,6 +268,18 @@ class Runtimes:
     def _check_not_stopping(self, workspace: WorkspaceId) -> None:
         if workspace in self._stops:
             raise RuntimeBusy("the workspace is just stopping; come back in a moment")
+
+    async def _take_over(self, workspace: WorkspaceId) -> None:
+        """Have a driver know of a sandbox again in which programs have lived on: it looks after their limits."""
+        try:
+            if (found := await self._workspaces.known(workspace)) is None:
+                return
+            name = self._driver_of(found, None)
+            runtime = self._runtime(None, found, name)
+            if runtime.confined and await self._is_up(name, runtime):
+                self._begin(name, runtime)
+        except WebtermError as error:
+            log.warning("workspace %s: what runs there is not looked after: %s", workspace, error)
 
     def _begin(self, name: str, runtime: Runtime) -> asyncio.Task[None]:
         """The start of a runtime, whoever asked for it first."""

@@ -140,6 +140,12 @@ class Workspaces:
         async with self._store.reading() as conn:
             return await self._admission.may_be_in(conn, user, workspace, role)
 
+    async def known(self, workspace: WorkspaceId) -> Workspace | None:
+        """A workspace that is not in the trash, whoever asks: for the server's own purposes."""
+        async with self._store.reading() as conn:
+            found = await workspaces.by_id(conn, workspace)
+        return None if found is None or found.deleted is not None else found
+
     def left(self) -> set[WorkspaceId]:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
         return self._trash.left
