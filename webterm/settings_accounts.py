@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import msgspec
@@ -113,6 +114,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             pattern=NAMED,
         ),
     ] = "free"
+
+    def tier(self, name: str) -> Tier:
+        """A tier's numbers. Of one that the settings no longer have: those of the tier with the fewest calls."""
+        return self.tiers.get(name) or min(self.tiers.values(), key=lambda tier: tier.general or math.inf)
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

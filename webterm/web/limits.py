@@ -132,10 +132,7 @@ class Limits:
     def _item(self, kind: Kind, actor: Actor | None) -> RateLimitItem | None:
         if not self._settings.enabled:
             return None
-        tiers = self._settings.tiers
-        tier = tiers.get(actor.tier if actor else self._settings.anonymous_tier)
-        if tier is None:  # a name that the settings no longer have
-            tier = min(tiers.values(), key=lambda tier: tier.general or math.inf)
+        tier = self._settings.tier(actor.tier if actor else self._settings.anonymous_tier)
         number: int = getattr(tier, kind)
         return WINDOWS[kind](number, namespace="webterm") if number else None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from webterm.errors import NoSuchWorkspace, QuotaReached, ReadOnly
 from webterm.hub.tasks import Tasks
 from webterm.ids import UserId, WorkspaceId
 from webterm.settings import Settings
-from webterm.settings_accounts import Limits, Tier
+from webterm.settings_accounts import Tier
 from webterm.store import members, workspaces
 from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
@@ -88,8 +87,8 @@ class Admission:
             raise QuotaReached(f"you have {there} workspaces, and may have {most}; delete one first")
 
     def tier(self, name: str) -> Tier:
-        """A tier's numbers; see `tier_of`."""
-        return tier_of(self._settings.limits, name)
+        """A tier's numbers."""
+        return self._settings.limits.tier(name)
 
     def account(self, alias: int) -> int | None:
         """Files belong to a user of the system's own only where the server is root, who alone can give them away."""
@@ -102,11 +101,6 @@ class Admission:
     async def _note_tier(self, found: Workspace) -> None:
         async with self._store.writing() as conn:
             await workspaces.change(conn, found.id, tier=found.tier)
-
-
-def tier_of(limits: Limits, name: str) -> Tier:
-    """A tier's numbers. Of one that the settings no longer have: those of the tier with the fewest workspaces."""
-    return limits.tiers.get(name) or min(limits.tiers.values(), key=lambda tier: tier.workspaces or math.inf)
 
 
 def no_such(workspace: str) -> NoSuchWorkspace:
