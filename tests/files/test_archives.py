@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from webterm.errors import NoSuchFile, NotADirectory
-from webterm.files.archives import MISSING, MOST_WORK, PIECE, archive
+from webterm.files.archives import MISSING, MOST_WORK, archive
 from webterm.files.names import temporary
 from webterm.files.root import Root
-from webterm.files.zipping import BIG, DEFLATED, STORED, Header, ZipWriter
+from webterm.files.zipping import BIG, DEFLATED, PIECE, STORED, Header, ZipWriter
 
 MIB = 1024 * 1024
 
@@ -231,6 +232,39 @@ def test_what_may_not_be_read_is_listed(top: Path) -> None:
     assert found[MISSING.decode()] == b"These could not be read:\nb\nclosed\n"
 
 
+def test_paths_that_are_too_long_are_listed(root: Root, top: Path) -> None:
+    """Sixteen bits count their bytes, and the names of everything in the deepest directory are as long."""
+    here = os.open(top, os.O_RDONLY)
+    for _ in range(400):
+        os.mkdir("d" * 255, dir_fd=here)
+        inner = os.open("d" * 255, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = inner
+    for number in range(500):
+        os.mknod(str(number), dir_fd=here)
+    os.close(here)
+    (top / "short").write_bytes(b"short")
+    found = content(packed(root))
+    assert max(map(len, found)) <= 4096  # with the slash of a directory
+    assert found["short"] == b"short"
+    assert found[MISSING.decode()].startswith(b"These could not be read:\nddd")
+    assert len(found[MISSING.decode()]) < 300_000
+    assert found[MISSING.decode()].endswith(b"\n... and others\n")
+
+
+def test_the_directory_at_the_end_takes_little_memory() -> None:
+    writer = ZipWriter()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(5000):
+        writer.whole(Header(b"d" * 4000 + b"%d" % number, stat.S_IFREG | 0o644, 0.0), b"", deflate=False)
+    size = sum(map(len, writer.finish()))
+    most = tracemalloc.get_traced_memory()[1] - before
+    tracemalloc.stop()
+    assert size > 5000 * 4000
+    assert most < 4 * 1024**2
+
+
 def test_many_files(root: Root, top: Path) -> None:
     for number in range(20):
         (top / str(number)).mkdir()
@@ -301,7 +335,7 @@ def test_more_than_four_gigabytes() -> None:
         keep(streamed.data(block))
     keep(streamed.end())
     keep(writer.whole(Header(b"after", stat.S_IFREG | 0o644, 1_600_000_000.0), b"behind it", deflate=False))
-    keep(writer.finish())
+    keep(b"".join(writer.finish()))
     with zipfile.ZipFile(io.BufferedReader(Sparse(pieces, place))) as pack:
         assert pack.getinfo("large").file_size == size
         assert pack.read("after") == b"behind it"
@@ -313,5 +347,5 @@ def test_more_entries_than_sixteen_bits_count() -> None:
     parts = [
         writer.whole(Header(b"%d" % number, stat.S_IFREG | 0o644, 0.0), b"", deflate=True) for number in range(70_000)
     ]
-    with zipfile.ZipFile(io.BytesIO(b"".join([*parts, writer.finish()]))) as pack:
+    with zipfile.ZipFile(io.BytesIO(b"".join([*parts, *writer.finish()]))) as pack:
         assert len(pack.infolist()) == 70_000

@@ -11,10 +11,8 @@ from webterm.errors import NoSuchFile, NotAFile, PermissionDenied
 from webterm.files.names import is_temporary
 from webterm.files.root import Root
 from webterm.files.tree import Found
-from webterm.files.zipping import Header, ZipWriter
+from webterm.files.zipping import PIECE, Header, ZipWriter
 
-PIECE = 512 * 1024
-"""Bytes of the zip file in one piece, about."""
 MOST_WORK = 8 * 1024 * 1024
 """Bytes that are read for one piece: what shrinks well must not keep the one who waits for it waiting."""
 SMALL = 256 * 1024
@@ -27,6 +25,10 @@ OLDEST = 315_532_800.0
 """1980, in seconds since 1970: as old as a zip file can tell."""
 LISTED = stat.S_IRUSR | stat.S_IXUSR
 """Without these permissions of a directory nobody but root sees what is in it."""
+LONGEST = 4095
+"""Bytes of a path: none of this system can be longer where it is unpacked, and a zip file's not much."""
+MOST_MISSING = 256 * 1024
+"""Bytes of paths of which it is said that they are missing."""
 MISSING = b"NOT IN THIS ARCHIVE.txt"
 PACKED = frozenset(
     b".7z .aac .apk .avi .avif .br .bz2 .docx .flac .gif .gz .heic .jar .jpeg .jpg .lz4 .lzma .m4a .m4v .mkv .mov .mp3"
@@ -41,7 +43,7 @@ def archive(root: Root, top: bytes, *, check: Callable[[], None] = lambda: None)
 
     Names of entries begin with the directory's own name; with the workspace's own directory there is none. Links are
     stored as links, with what they say, and never followed; pipes, sockets and devices are left out. What may not be
-    read is left out, too, and listed in an entry at the end.
+    read, or has a path longer than `LONGEST`, is left out, too, and listed in an entry at the end.
 
     ``check`` is called before each piece, and what it raises is raised here. Closing the iterator closes what it has
     open. Raises what ``root.walk`` raises for ``top``, and what reading raises where a disk fails.
@@ -53,17 +55,16 @@ def archive(root: Root, top: bytes, *, check: Callable[[], None] = lambda: None)
         for piece in making.entry(found):
             check()
             yield piece
-    rest = memoryview(making.finish())
-    for place in range(0, len(rest), PIECE):
+    for piece in making.finish():
         check()
-        yield bytes(rest[place : place + PIECE])
+        yield piece
 
 
 class _Making:
     def __init__(self, name: bytes) -> None:
         self._before = name + b"/" if name else b""
         self._zip = ZipWriter()
-        self._left_out: list[bytes] = []
+        self._left_out = bytearray()
         self._ready = bytearray()
         self._work = 0
 
@@ -72,6 +73,9 @@ class _Making:
         directory = found.kind == "directory"
         # A backslash separates directories for Windows' programs, and would lead out of where they unpack.
         name = self._before + found.path.replace(b"\\", b"%5C")
+        if len(name) > LONGEST:
+            self._leave_out(name)
+            return
         header = Header(name, stat.S_IFMT(mode) | mode & 0o777, modified, is_directory=directory)
         try:
             if found.kind == "file":
@@ -81,21 +85,28 @@ class _Making:
             elif directory:
                 self._ready += self._zip.whole(header, b"", deflate=False)
                 if mode & LISTED != LISTED and os.geteuid() != 0:
-                    self._left_out.append(name)
+                    self._leave_out(name)
         except (NoSuchFile, NotAFile):
             return  # somebody has just removed or replaced it
         except PermissionDenied:
-            self._left_out.append(name)
+            self._leave_out(name)
         if self._is_enough():
             yield self._take()
 
-    def finish(self) -> bytes:
+    def _leave_out(self, name: bytes) -> None:
+        if len(self._left_out) < MOST_MISSING:
+            self._left_out += name[:LONGEST] + b"\n"
+            if len(self._left_out) >= MOST_MISSING:
+                self._left_out += b"... and others\n"
+
+    def finish(self) -> Iterator[bytes]:
         if self._left_out:
-            listed = b"\n".join([b"These could not be read:", *self._left_out, b""])
+            listed = b"These could not be read:\n" + self._left_out
             self._ready += self._zip.whole(
                 Header(self._before + MISSING, stat.S_IFREG | 0o644, OLDEST), listed, deflate=True
             )
-        return self._take() + self._zip.finish()
+        yield self._take()
+        yield from self._zip.finish()
 
     def _file(self, found: Found, header: Header) -> Iterator[bytes]:
         descriptor = found.open()
