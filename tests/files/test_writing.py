@@ -189,12 +189,6 @@ def test_of_two_hard_links_the_one_named_gets_the_content(root: Root, top: Path)
     assert (read(root, b"one"), read(root, b"two")) == (b"new", b"old")
 
 
-def test_a_time_can_be_given(root: Root) -> None:
-    with root.write(b"f") as writing:
-        assert writing.finish(modified=1_500_000_000.25).modified == 1_500_000_000.25
-    assert root.stat(b"f").modified == 1_500_000_000.25
-
-
 def test_a_pipe_or_socket_is_not_replaced(root: Root, top: Path) -> None:
     os.mkfifo(top / "pipe")
     with pytest.raises(NotAFile):

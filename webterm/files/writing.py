@@ -68,10 +68,6 @@ class Writing:
     ) -> None:
         self.close()
 
-    def fileno(self) -> int:
-        """The descriptor of the unfinished file."""
-        return self._fd
-
     def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Add bytes at the end. Raises `webterm.errors.DiskFull`."""
         with translated(self._path), memoryview(chunk) as rest:
@@ -79,16 +75,14 @@ class Writing:
             while done < len(rest):
                 done += os.write(self._fd, rest[done:])
 
-    def finish(self, *, modified: float | None = None) -> Entry:
-        """Put the content where it belongs; ``modified`` is the time it shall have, in seconds since 1970.
+    def finish(self) -> Entry:
+        """Put the content where it belongs.
 
         Raises `webterm.errors.EditConflict`, `webterm.errors.NotAFile` when something else has come there meanwhile.
         """
         with translated(self._path):
             there = check(self._place, self._path, self._expected)
             settle(self._fd, mode_of(there, self._executable), self._account)
-            if modified is not None:
-                os.utime(self._fd, (modified, modified))
             if there is not None:
                 os.fsync(self._fd)
             self._name = self._name or self._link()
