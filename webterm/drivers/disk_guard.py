@@ -80,15 +80,14 @@ class DiskGuard:
         self._watched: dict[WorkspaceId, _Watched] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def watch(self, workspace: WorkspaceId, files: Path, limit: int, process: int) -> None:
+    async def watch(self, workspace: WorkspaceId, files: Path, limit: int, process: int) -> None:
         """Look after a workspace: ``limit`` in bytes, 0 for as much as the disk has.
 
         ``process`` is the first of its sandbox, in which nothing else runs yet.
         """
         with contextlib.suppress(OSError):  # it is just being deleted
-            self._watched[workspace] = _Watched(
-                files, limit, process, free=_room(files)[0], free_entries=_room_for_files(files)[0]
-            )
+            room, entries = await asyncio.to_thread(lambda: (_room(files)[0], _room_for_files(files)[0]))
+            self._watched[workspace] = _Watched(files, limit, process, free=room, free_entries=entries)
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 

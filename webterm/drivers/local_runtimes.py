@@ -260,8 +260,8 @@ class LocalRuntimes:
             print=print_,
             unenforced=unenforced(runtime, groups),
         )
+        await self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, first)
         self._up[runtime.workspace] = holder
-        self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, first)
         exit_.add_done_callback(lambda _: self._gone(runtime.workspace, holder))
         return holder
 
