@@ -321,7 +321,8 @@ async def test_a_sandbox_that_outlived_the_server_is_looked_after(stage: Stage) 
     await stage.runtimes.start_up()
     await stage.until(RuntimeState.READY)
     (again,) = stage.machine.begun[len(before) :]
-    assert (again.workspace, again.confined, again.limits.disk) == (made.id, True, 1000)
+    assert (again.workspace, again.confined, again.account) == (made.id, True, made.account)
+    assert (again.files, again.limits.disk) == (stage.bench.workspaces.root(made), 1000)
 
 
 async def test_what_was_deleted_while_no_server_ran_stops(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class Workspaces:
         """A workspace that is not in the trash, whoever asks: for the server's own purposes."""
         async with self._store.reading() as conn:
             found = await workspaces.by_id(conn, workspace)
-        return None if found is None or found.deleted is not None else found
+        return None if found is None or found.deleted is not None else self._admission.known(found)
 
     def left(self) -> set[WorkspaceId]:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
