@@ -261,6 +261,7 @@ async def _clear_up(site: Site, user: UserId) -> None:
 
 
 async def _leave(app: web.Application) -> None:
-    """The server stops: open nothing more and tell the pages to come back later."""
-    app[SITE].terminals.stop_opening()
-    await app[SITE].connections.shutdown()
+    """The server stops: open nothing more, and tell pages and whoever is in the middle of something to come back."""
+    site = app[SITE]
+    site.terminals.stop_opening()
+    await asyncio.gather(site.connections.shutdown(), site.long_requests.shutdown())

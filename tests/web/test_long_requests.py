@@ -47,6 +47,17 @@ async def test_a_body_that_stands_still_is_given_up(desk: Desk) -> None:
     assert nothing(desk)
 
 
+async def test_a_server_that_stops_waits_for_no_body(desk: Desk) -> None:
+    async with connected(desk) as (reader, writer):
+        writer.write(desk.head("PUT", "files/f", Content_Length="1000", Expect="100-continue"))
+        assert await said(reader) == 100
+        writer.write(bytes(999))
+        await desk.running.app.shutdown()
+        answer = await until(reader)
+        assert (answer.status, answer.code) == (503, "shutting_down")
+    assert nothing(desk)
+
+
 async def test_a_slow_body_is_not(desk: Desk) -> None:
     """Longer than the patience in all, and never as long without a byte."""
     async with connected(desk) as (reader, writer):
