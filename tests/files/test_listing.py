@@ -141,6 +141,21 @@ def test_a_page_has_a_bound(crowd: Path) -> None:
         assert root.listing(after=page.next, depth=2, limit=1).items[0].path == b"d/%06d" % (listing.LARGEST - 1)
 
 
+def test_long_paths_make_short_pages(root: Root, top: Path) -> None:
+    deep = b"/".join([b"\xff" * 250] * 8)
+    put(root, deep + b"/0", b"")
+    here = os.open(os.fsencode(top) + b"/" + deep, os.O_RDONLY)
+    for number in range(1, 1000):
+        os.mknod(str(number), dir_fd=here)
+    os.close(here)
+    found, after, pages = 0, None, 0
+    while pages == 0 or after is not None:
+        page = root.listing(depth=32, limit=5000, after=after)
+        assert sum(len(entry.path) for entry in page.items) < listing.LARGEST_BYTES + 4096
+        found, after, pages = found + len(page.items), page.next, pages + 1
+    assert (found, pages) == (1008, 4)
+
+
 def test_a_page_takes_no_more_memory_in_a_large_directory(crowd: Path) -> None:
     with Root(crowd) as root:
         tracemalloc.start()

@@ -151,3 +151,15 @@ def test_nothing_takes_for_ever(text: str) -> None:
 
 def test_one_match_for_one_line() -> None:
     assert Match(path=b"a", line=1) == Match(path=b"a", line=1)
+
+
+def test_results_have_a_bound_in_bytes(root: Root, top: Path) -> None:
+    deep = top.joinpath(*["d" * 250] * 8)
+    deep.mkdir(parents=True)
+    here = os.open(deep, os.O_RDONLY)
+    for number in range(300):
+        os.mknod(f"found{number}", dir_fd=here)
+    os.close(here)
+    found = search(root, Search(text="found", limit=2000))
+    assert not found.complete
+    assert 200 < len(found.items) < 300

@@ -16,6 +16,8 @@ DEEPEST: Final = 64
 """Levels of one listing; each holds a descriptor."""
 LARGEST: Final = 10_000
 """Entries of one page."""
+LARGEST_BYTES: Final = 512 * 1024
+"""Bytes of all paths of one page: where directories lie deep in each other, or names are long, it has fewer entries."""
 
 
 @dataclass(slots=True)

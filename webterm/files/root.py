@@ -31,7 +31,7 @@ from webterm.files.beneath import Way, best_way, held, open_path
 from webterm.files.copying import Copying
 from webterm.files.entries import ANY, Entry, Expected, Listing, Report, Usage, entry_of, tag_of
 from webterm.files.faults import translated
-from webterm.files.listing import Page
+from webterm.files.listing import LARGEST_BYTES, Page
 from webterm.files.moving import move
 from webterm.files.names import checked, shown, temporary
 from webterm.files.placing import Place, make_directory, mode_of, place_of, settle, target_of
@@ -125,19 +125,21 @@ class Root:
         """At most ``limit`` entries below a directory, sorted by their names' bytes; a directory before its content.
 
         ``depth`` 1 is the directory's own content (64 at most); links are not descended. ``limit`` is 10,000 at most.
-        ``hidden``: also names that begin with a dot. ``after`` is the ``next`` of the page before: a path within the
-        directory, of something that may be gone.
+        A page with very long paths has fewer. ``hidden``: also names that begin with a dot. ``after`` is the ``next``
+        of the page before: a path within the directory, of something that may be gone.
         """
         items: list[Entry] = []
+        room = LARGEST_BYTES
         prefix = path + b"/" if path else b""
         after = checked(after) if after else None
         with self._held(path) as (top, fd):
             tag = tag_of(os.fstat(fd))
             with Page(fd, depth=depth, hidden=hidden, after=after, limit=limit) as page:
                 for below, status in page.entries():
-                    if len(items) == page.limit:
+                    if len(items) == page.limit or room < 0:
                         return Listing(items=items, next=items[-1].path[len(prefix) :], tag=tag)
                     items.append(self._entry(top, prefix + below, status))
+                    room -= len(prefix) + len(below)
         return Listing(items=items, next=None, tag=tag)
 
     def open_file(self, path: bytes) -> tuple[int, Entry]:

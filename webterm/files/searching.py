@@ -13,6 +13,8 @@ from webterm.files.names import is_temporary
 from webterm.files.root import Root
 from webterm.files.tree import Found as Met
 
+MOST_PATHS = 512 * 1024
+"""Bytes of the paths of all results."""
 LONGEST_TEXT = 256
 """Characters to look for."""
 MOST_RESULTS = 2000
@@ -91,8 +93,10 @@ def search(
     looking = _Looking(wanted, check, clock)
     items: list[Match] = []
     limit = min(max(wanted.limit, 1), MOST_RESULTS)
+    room = MOST_PATHS
     for match in looking.through(root):
-        if len(items) == limit:
+        room -= len(match.path)
+        if len(items) == limit or room < 0:
             return Found(items, False)
         items.append(match)
     return Found(items, looking.complete)
