@@ -11,7 +11,7 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from webterm.access import Role
@@ -73,9 +73,8 @@ class Endings:
         self._told: deque[tuple[int, Ending]] = deque(maxlen=REMEMBERED)
         self._count = 0
         self._number = 0
-        self._pruned = 0.0
         self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def subscribe(self, callback: OnEnding) -> None:
         """Have ``callback`` called with every change from now on."""
@@ -103,21 +102,22 @@ class Endings:
         """Begin with the changes that come from now on. Raises `webterm.errors.StoreUnavailable`."""
         async with self._store.reading() as conn:
             self._number = await workspace_changes.latest(conn)
-        self._task = asyncio.create_task(self._run(), name="endings")
+        # Two tasks, because pruning writes, and writers may have to wait for each other.
+        for step, pause in ((self._look, self._until_poked), (self._prune, self._rest)):
+            self._tasks.append(asyncio.create_task(self._repeat(step, pause), name="endings"))
 
     async def aclose(self) -> None:
         """Stop looking. Twice is harmless."""
-        task, self._task = self._task, None
-        if task is not None:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self) -> None:
+    async def _repeat(self, step: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]) -> None:
         reachable = True
         while True:
             try:
-                await self._look()
-                await self._prune()
+                await step()
                 reachable = True
             except StoreUnavailable as error:
                 if reachable:
@@ -125,11 +125,17 @@ class Endings:
                 reachable = False
             except Exception:
                 log.exception("looking for changes of workspaces failed")
-            # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the poke.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval):
-                    await self._wake.wait()
-            self._wake.clear()  # before looking: a poke while we look makes us look again
+            await pause()
+
+    async def _until_poked(self) -> None:
+        # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the poke.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._interval):
+                await self._wake.wait()
+        self._wake.clear()  # before looking: a poke while we look makes us look again
+
+    async def _rest(self) -> None:
+        await asyncio.sleep(PRUNING)
 
     async def _look(self) -> None:
         async with self._store.reading() as conn:
@@ -148,12 +154,8 @@ class Endings:
                 log.exception("a change of a workspace did not arrive everywhere")
 
     async def _prune(self) -> None:
-        now = self._clock()
-        if 0 <= now - self._pruned < PRUNING:
-            return
-        self._pruned = now
         async with self._store.writing() as conn:
-            await workspace_changes.prune(conn, now - KEPT)
+            await workspace_changes.prune(conn, self._clock() - KEPT)
 
 
 def _ending(change: WorkspaceChange) -> Ending:
