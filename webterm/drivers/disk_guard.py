@@ -2,6 +2,7 @@
 
 No kernel limits the bytes of a directory everywhere, so they are counted. Counting all files each second would cost
 more than most programs do; but nobody can write more than has become less on the disk, and asking for that is cheap.
+Where others free room meanwhile that says too little, so that a count is good only for a while.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import errno
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,10 @@ _log = logging.getLogger("webterm.drivers")
 
 INTERVAL = 1.0
 """Seconds between two looks."""
+RECOUNT = 15.0
+"""Seconds after which a workspace is counted again though its disk is no fuller: others may have freed room."""
+_SHARE = 20
+"""At most one part in so many of the time is spent on counting one workspace for that reason."""
 RESERVE = 256 * 1024 * 1024
 RESERVE_SHARE = 0.02
 """Of a disk's size: when less than this, or `RESERVE`, is free, whoever has written most has to stop.
@@ -55,28 +61,36 @@ class _Watched:
     first_entries: int = 0
     entries: int = 0
     free_entries: int = 0
+    recount: float = RECOUNT
+    due: float = 0.0
 
     def count(self) -> int:
         """Count what it holds. Where that cannot be counted, everything new on the disk is its. Blocks."""
-        free = _room(self.files)[0]
+        free, begun = _room(self.files)[0], time.monotonic()
         try:
             held = count(self.files)
             self.held, self.entries = held.size + nameless_bytes(self.process, self.files), held.entries
         except OSError:
             self.held = (self.held or 0) + (max(0, self.free - free) if self.free else 0)
         self.free = free
+        now = time.monotonic()
+        self.due = now + max(self.recount, _SHARE * (now - begun))
         return self.held
 
     def may_exceed(self, free: int) -> bool:
-        return self.held is None or bool(self.limit and self.held + max(0, self.free - free) > self.limit)
+        if self.held is None:
+            return True
+        grown = max(0, self.free - free)
+        return bool(self.limit) and (self.held + grown > self.limit or time.monotonic() >= self.due)
 
 
 class DiskGuard:
     """Watches workspaces in a task of its own as long as there are any."""
 
-    def __init__(self, end: End, interval: float = INTERVAL) -> None:
+    def __init__(self, end: End, interval: float = INTERVAL, recount: float = RECOUNT) -> None:
         self._end = end
         self._interval = interval
+        self._recount = recount
         self._watched: dict[WorkspaceId, _Watched] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -87,7 +101,9 @@ class DiskGuard:
         """
         with contextlib.suppress(OSError):  # it is just being deleted
             room, entries = await asyncio.to_thread(lambda: (_room(files)[0], _room_for_files(files)[0]))
-            self._watched[workspace] = _Watched(files, limit, process, free=room, free_entries=entries)
+            self._watched[workspace] = _Watched(
+                files, limit, process, free=room, free_entries=entries, recount=self._recount
+            )
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
