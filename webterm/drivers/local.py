@@ -225,10 +225,10 @@ class LocalDriver(Driver):
         own = [session for token, session in self._sessions.items() if workspace_of(token) == workspace]
         peers = [peer for session in own if (peer := session.open_peer()) is not None]
         try:
-            await self._runtimes.stop(workspace)
-            for peer in peers:
+            for peer in peers:  # before: whoever reads a terminal stops when its program has ended
                 with contextlib.suppress(OSError):  # nobody reads it
-                    os.write(peer, f"\r\n*** webterm has ended the programs of this workspace: {reason}\r\n".encode())
+                    os.write(peer, f"\r\n*** webterm ends the programs of this workspace: {reason}\r\n".encode())
+            await self._runtimes.stop(workspace)
         finally:
             for peer in peers:
                 os.close(peer)
