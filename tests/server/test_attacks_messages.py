@@ -23,6 +23,8 @@ from webterm.web.routes import rows
 from webterm.web.site import SITE
 
 PING_MESSAGE = b'{"type":"ping","nonce":"n"}'
+ABOUT: dict[str, object] = {"request": 1, "workspace": "w"}
+PLACE: dict[str, object] = {"path": "p", "encoded": False}
 VALID: dict[str, dict[str, object]] = {
     "open": {
         "channel": 7, "cols": 80, "rows": 24, "workspace": "w", "driver": "echo", "argv": ["a"], "cwd": "/",
@@ -40,11 +42,30 @@ VALID: dict[str, dict[str, object]] = {
     "ack": {"channel": 7, "offset": 1},
     "close": {"channel": 7},
     "list": {},
-    "exec": {"channel": 7, "workspace": "w", "argv": ["a"], "cwd": "/", "env": {"A": "b"}, "timeout": 1.5},
+    "exec": {
+        "channel": 7, "workspace": "w", "argv": ["a"], "line": "a", "cwd": "/", "env": {"A": "b"}, "stdin": "x",
+        "timeout": 1.5,
+    },
+    "end_input": {"channel": 7},
+    "open_lines": {"channel": 7, "workspace": "w", "driver": "echo", "cwd": "/", "env": {"A": "b"}},
+    "line": {"channel": 7, "data": "x"},
+    "list_files": ABOUT | PLACE | {"depth": 1, "hidden": False, "after": "a", "limit": 1},
+    "stat_file": ABOUT | PLACE,
+    "read_file": ABOUT | PLACE | {"offset": 1, "length": 1},
+    "write_file": ABOUT | PLACE | {"data": "eA==", "expected": "t", "parents": False, "executable": False},
+    "make_directory": ABOUT | PLACE | {"parents": False},
+    "move_file": ABOUT | {"source": "a", "target": "b", "encoded": False, "overwrite": False},
+    "copy_file": ABOUT | {"source": "a", "target": "b", "encoded": False, "overwrite": False},
+    "set_executable": ABOUT | PLACE | {"executable": False},
+    "remove_file": ABOUT | PLACE | {"recursive": False},
+    "search_files": ABOUT | PLACE | {"query": "q", "content": False, "case": False, "hidden": False, "limit": 1},
+    "watch": ABOUT | PLACE,
+    "unwatch": {"watch": 1},
     "ping": {"nonce": "n"},
 }  # fmt: skip
 WRONG: dict[type, list[object]] = {
     str: [5, 1.5, True, [], {}, ["x"]],
+    bool: ["x", 5, 1.5, [], {}],
     int: ["1", 1.5, True, -1, 2**63, 10**30, [], {}],
     float: ["1", True, -1, 0, 1e300, [], {}],
     list: ["x", 5, {}, [5], [None], [["x"]], ["x"] * 2000],
@@ -179,7 +200,7 @@ async def test_binary_input_for_channels_that_are_not_there(running: Running, nu
 async def test_every_message_for_a_channel_that_is_not_there(page: Client) -> None:
     for cls in classes():
         kind = type_of(cls)
-        if "channel" in VALID[kind] and kind not in ("open", "attach", "exec"):
+        if "channel" in VALID[kind] and kind not in ("open", "attach", "exec", "open_lines"):
             page.errors.clear()
             await page.send_json({"type": kind, **VALID[kind]})
             await page.settle()

@@ -14,6 +14,7 @@ from tests.pace import within
 from tests.web.asking import AUTH, OPEN, asked, cookies_of, registered, status_of_me
 from tests.web.conftest import Running, browser, started
 from tests.web.proofs import PASSWORD
+from webterm.access import EVERYDAY
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ async def test_registering_signs_in(village: Running) -> None:
             "has_password": True,
         }
         status, me = await asked(village, client, "GET", f"{AUTH}/me")
-        assert (status, me) == (200, {**user, "scopes": ["account", "terminals:read", "terminals:write"]})
+        assert (status, me) == (200, {**user, "scopes": sorted(EVERYDAY)})
         assert (await asked(village, client, "GET", "/api/v1/users"))[0] == 403
 
 

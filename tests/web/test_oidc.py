@@ -27,6 +27,7 @@ from tests.web.provider import (
     rsa_key,
     unsigned,
 )
+from webterm.access import EVERYDAY
 from webterm.settings_accounts import Oidc, Provider
 
 START = "/api/v1/auth/oidc/test"
@@ -129,7 +130,7 @@ async def test_signing_in_for_the_first_and_the_second_time(directory: Path, pre
         assert (ada["username"], ada["has_password"], ada["scopes"]) == (
             "ada",
             False,
-            ["account", "terminals:read", "terminals:write"],
+            sorted(EVERYDAY),
         )
         assert await door.signed_in(second, "./?terminal=1#x") == page + "?terminal=1#x"
         assert (await me(door.running, second))["id"] == ada["id"]
