@@ -62,7 +62,7 @@ async def test_limits_are_the_smaller_ones(tmp_path: Path) -> None:
         await stage.open(ANN, await stage.bench.make(environment=Environment(limits=limits, network=False)))
         await stage.open(ANN, await stage.bench.make())
         first, second = [runtime.limits for runtime in stage.machine.begun]
-        assert (first.processes, first.memory, first.cpu, first.file_size, first.disk) == (100, 10, 2.5, 1000, 1000)
+        assert (first.processes, first.memory, first.cpu, first.file_size, first.disk) == (100, 10, 2.5, 1000, 2000)
         assert (second.processes, second.memory, second.cpu) == (100, 1000, 0.0)
         assert [runtime.network for runtime in stage.machine.begun] == [False, True]
         rich = actor("rich", tier="enterprise")
@@ -322,7 +322,7 @@ async def test_a_sandbox_that_outlived_the_server_is_looked_after(stage: Stage) 
     await stage.until(RuntimeState.READY)
     (again,) = stage.machine.begun[len(before) :]
     assert (again.workspace, again.confined, again.account) == (made.id, True, made.account)
-    assert (again.files, again.limits.disk) == (stage.bench.workspaces.root(made), 1000)
+    assert (again.files, again.limits.disk) == (stage.bench.workspaces.root(made), 2000)
 
 
 async def test_what_was_deleted_while_no_server_ran_stops(tmp_path: Path) -> None:

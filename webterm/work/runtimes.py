@@ -24,6 +24,7 @@ from webterm.ids import WorkspaceId
 from webterm.runtime import Runtime, RuntimeLimits, RuntimeState
 from webterm.session import Driver
 from webterm.settings import Settings
+from webterm.settings_accounts import Tier
 from webterm.terminals.rules import Place
 from webterm.work.admission import no_such
 from webterm.work.endings import Ending, MemberChanged, MemberGone, WorkspaceGone
@@ -33,6 +34,9 @@ __all__ = ["OnRuntime", "RuntimeChanged", "RuntimeState", "RuntimeStatus", "Runt
 
 PATIENCE = 2.0
 """Seconds for which `Runtimes.start` and `Runtimes.stop` wait; what takes longer goes on."""
+
+BLOCK = 4096
+"""Bytes that even an empty file's room is rounded up to, on most disks."""
 
 log = logging.getLogger("webterm.work")
 
@@ -230,7 +234,7 @@ class Runtimes:
                 memory=int(_least(sandbox.memory, wanted.limits.memory)),
                 cpu=_least(sandbox.cpu, wanted.limits.cpu),
                 file_size=int(_least(sandbox.file_size, tier.bytes)),
-                disk=tier.bytes,
+                disk=_room(tier),
             ),
         )
 
@@ -354,6 +358,15 @@ class Runtimes:
                 self._hub.evict(workspace, user)
             case MemberChanged(workspace, user, role) if role < Role.WRITE:
                 self._hub.evict(workspace, user)
+
+
+def _room(tier: Tier) -> int:
+    """The room on the disk that programs may fill.
+
+    Quotas count the bytes of files, a disk whole blocks, and directories as well: what the quotas allow must not end
+    anybody's programs. At most twice the bytes, so that a small quota stays one.
+    """
+    return tier.bytes + min(tier.bytes, BLOCK * tier.entries or tier.bytes)
 
 
 def _least(first: float, second: float) -> float:
