@@ -35,13 +35,14 @@ async def test_cut_a_hundred_times(server: Server, line: Line, binary: bool) -> 
         fast, fast_tape = await counted(client)
         others = [await recorded(client, kind) for kind in ("bytes" if binary else "mixed", "ticker")]
         views = [fast, *(view for view, _ in others)]
-        for times in range(1, CUTS + 1):
+        cuts = server.rounds(CUTS)
+        for times in range(1, cuts + 1):
             await grown(client, [fast], chance.randrange(100_000))
             line.cut_after(chance.randrange(1, 200_000))
             await reconnected(client, times)
             assert [view.faults for view in views] == [[], [], []]
             assert fast_tape.difference is None
-        assert line.cuts >= CUTS
+        assert line.cuts >= cuts
         await finish(client, others)
 
 
@@ -77,7 +78,7 @@ async def test_two_writers_cut_at_random(server: Server, line: Line) -> None:
             times = {"first": 0, "second": 0}
             both = ((first, line), (second, second_line))
             cuts = (both[:1], both[1:], both)
-            for _ in range(CUTS // 2):
+            for _ in range(server.rounds(CUTS // 2)):
                 await grown(first, [view], chance.randrange(100_000))
                 await grown(second, [other], chance.randrange(100_000))
                 for client, its_line in chance.choice(cuts):

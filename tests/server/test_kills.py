@@ -57,7 +57,8 @@ async def test_killed_twenty_times(server: Server, binary: bool) -> None:
         fast, fast_tape = await counted(client)
         others = [await recorded(client, kind) for kind in ("bytes" if binary else "mixed", "ticker")]
         views = [fast, *(view for view, _ in others)]
-        for _ in range(KILLS):
+        kills = server.rounds(KILLS)
+        for _ in range(kills):
             await grown(client, [fast], chance.randrange(1_000_000))
             await server.kill()
             await server.start()
@@ -65,7 +66,7 @@ async def test_killed_twenty_times(server: Server, binary: bool) -> None:
             assert {view.terminal for view in views} == {info.id for info in await client.list()}
             assert [view.faults for view in views] == [[], [], []]
             assert fast_tape.difference is None
-        assert len(client.close_codes) == KILLS
+        assert len(client.close_codes) == kills
         await finish(client, others)
 
 
@@ -77,7 +78,7 @@ async def test_killed_with_two_writers(server: Server) -> None:
         other = second.begin(view.terminal)
         other.feed = other_tape.feed
         await second.send_json({"type": "attach", "channel": other.channel, "terminal": view.terminal, "after": 0})
-        for _ in range(KILLS // 2):
+        for _ in range(server.rounds(KILLS // 2)):
             await grown(first, [view], chance.randrange(1_000_000))
             await grown(second, [other], chance.randrange(300_000))
             await server.kill()
