@@ -131,6 +131,7 @@ def measure_small(webterm: Webterm, programs: Programs, *, count: int) -> Iterat
     }
     beside = {"remove": f"rm -r: {_seconds_of_rm(names):.2f} s"}
     for name, step in steps.items():
+        os.sync()  # what the step before has left to the disk
         with _typing(webterm, programs) as times:
             seconds = _seconds(step)
         if name != "nothing":
