@@ -249,6 +249,24 @@ async def test_uploads_expire(tmp_path: Path) -> None:
         assert shelf(desk) == []
 
 
+async def test_one_that_cannot_be_removed_keeps_no_other(tmp_path: Path) -> None:
+    later = 0.0
+    async with desk_in(tmp_path, clock=lambda: time.time() + later) as desk:
+        first, second = [await desk.uploads.begin(desk.ann, desk.id, name, size=2) for name in (b"a", b"b")]
+        stuck = desk.top.parent / "uploads" / f"{first.id}.part"
+        stuck.unlink()
+        stuck.mkdir()
+        later = 2 * LASTS
+        await desk.uploads.sweep()
+        assert shelf(desk) == [stuck.name]
+        with pytest.raises(NoSuchUpload):
+            await desk.uploads.get(desk.ann, desk.id, second.id)
+        stuck.rmdir()
+        await desk.uploads.sweep()
+        with pytest.raises(NoSuchUpload):
+            await desk.uploads.get(desk.ann, desk.id, first.id)
+
+
 async def test_what_a_killed_server_left_half_done_is_removed(tmp_path: Path) -> None:
     async with desk_in(tmp_path) as desk:
         begun = await desk.uploads.begin(desk.ann, desk.id, b"a", size=2)

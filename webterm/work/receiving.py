@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
-from webterm.errors import InvalidRequest
 from webterm.work.threads import Threads, outlast
 
 PIECE = 1024 * 1024
 """Bytes that are gathered before a thread writes them; about twice as much is in memory."""
-PATIENCE = 60.0
-"""Seconds that somebody may take for the next bytes."""
 
 Write = Callable[[Sequence[bytes]], None]
 
@@ -23,19 +20,16 @@ async def receive(
     *,
     admit: Callable[[int], Awaitable[None]],
     keep: bool = False,
-    patience: float = PATIENCE,
 ) -> None:
     """Have all of ``data`` written by ``write``, which is called in a thread, one call after the other.
 
     ``admit`` is asked before so many bytes more are taken, and what it raises is raised here. When something raises, or
-    this is cancelled, it waits for the write that is under way; with ``keep`` what has come is written first. Raises
-    `webterm.errors.InvalidRequest` when nothing has come for ``patience`` seconds, and what ``data`` and ``write``
-    raise.
+    this is cancelled, it waits for the write that is under way; with ``keep`` what has come is written first. How long
+    ``data`` may take is for whoever makes it to say.
     """
     gathering = _Gathering(threads, write)
-    chunks = aiter(data)
     try:
-        while (chunk := await following(chunks, patience)) is not None:
+        async for chunk in data:
             await admit(len(chunk))
             await gathering.add(chunk)
         await gathering.flush()
@@ -90,14 +84,3 @@ class _Gathering:
             return False, False
         cancelled = await outlast(running)
         return running.exception() is not None, cancelled
-
-
-async def following(chunks: AsyncIterator[bytes], patience: float) -> bytes | None:
-    """The next bytes, None at the end. Raises `webterm.errors.InvalidRequest` when none have come for so long."""
-    try:
-        async with asyncio.timeout(patience):
-            return await anext(chunks)
-    except StopAsyncIteration:
-        return None
-    except TimeoutError:
-        raise InvalidRequest(f"nothing more came for {patience:g} seconds") from None

@@ -166,11 +166,14 @@ class Uploads:
             await self._remove(await self._of(hold, upload), self._shelf(hold.workspace.id))
 
     async def sweep(self) -> None:
-        """Remove what has expired."""
+        """Remove what has expired. One that cannot be removed now keeps no other from it."""
         now = self._clock()
         for upload in list(self._known.values()):
             if now >= upload.expires and upload.state is _State.WAITING:
-                await self._remove(upload, self._shelf(upload.workspace))
+                try:
+                    await self._remove(upload, self._shelf(upload.workspace))
+                except (WebtermError, OSError):
+                    log.exception("an upload that has expired could not be removed")
 
     async def _receive(self, hold: Hold, upload: _Upload, data: AsyncIterable[bytes]) -> None:
         end = upload.offset
@@ -261,7 +264,11 @@ class Uploads:
         if upload.state is _State.COMPLETING:
             raise Conflict("the upload is complete, and just being put in its place")
         upload.state = _State.GONE
-        await self._threads.quick(lambda: shelf.remove(upload.id))
+        try:
+            await self._threads.quick(lambda: shelf.remove(upload.id))
+        except OSError:
+            upload.state = _State.WAITING  # it is still there, and is removed when it expires
+            raise
         self._forget(upload)
 
     def _forget(self, upload: _Upload) -> None:
@@ -278,10 +285,7 @@ class Uploads:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP)
-            try:
-                await self.sweep()
-            except (WebtermError, OSError):
-                log.exception("uploads that have expired could not be removed")
+            await self.sweep()
 
     def _shelf(self, workspace: WorkspaceId) -> Shelf:
         return Shelf(self._directories.uploads(workspace))

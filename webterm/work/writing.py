@@ -12,7 +12,7 @@ from webterm.files.writing import Writing
 from webterm.work.holds import Hold, Holds
 from webterm.work.needs import Before, look
 from webterm.work.quotas import Quotas, Reservation
-from webterm.work.receiving import PATIENCE, following, receive
+from webterm.work.receiving import receive
 from webterm.work.roots import Roots
 from webterm.work.threads import Threads
 from webterm.work.workspaces import Workspace
@@ -75,7 +75,7 @@ class Writer:
         """One of many: a small one is taken whole first. What speaks against it is said only then."""
         beginning: list[bytes] = []
         came = 0
-        while came <= SMALL and (chunk := await following(data, PATIENCE)) is not None:
+        while came <= SMALL and (chunk := await anext(data, None)) is not None:
             hold.check()
             beginning.append(chunk)
             came += len(chunk)
