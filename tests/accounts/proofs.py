@@ -11,9 +11,10 @@ from webterm.accounts.credentials import Credentials
 from webterm.accounts.keys import Keys
 from webterm.accounts.logins import Logins
 from webterm.accounts.people import User
-from webterm.accounts.rights import INTERVAL, Rights
+from webterm.accounts.rights import Rights
 from webterm.accounts.tokens import PersonalTokens
 from webterm.settings_accounts import Accounts
+from webterm.store.following import INTERVAL
 
 HOME = "192.0.2.7"
 CAFE = "198.51.100.1"

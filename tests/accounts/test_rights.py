@@ -17,13 +17,14 @@ from tests.store.postgres import Cluster
 from webterm.access import Scope
 from webterm.accounts.actors import actor_of
 from webterm.accounts.logins import DAY
-from webterm.accounts.rights import EXPIRY, KEPT, PRUNING, Rights
+from webterm.accounts.rights import EXPIRY, Rights
 from webterm.errors import NotSignedIn, StoreUnavailable
 from webterm.ids import LoginId, UserId
 from webterm.settings_accounts import Accounts
 from webterm.store import changes, tokens
 from webterm.store.changes import Change
 from webterm.store.engine import Store
+from webterm.store.following import KEPT, PRUNING
 
 ANN = UserId("ann")
 NEVER = 3600.0

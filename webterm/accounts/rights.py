@@ -8,29 +8,22 @@ tokens that have run out, are ended here as well.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
 
-from webterm.errors import StoreUnavailable
 from webterm.store import changes, logins, tokens
 from webterm.store.changes import Change
 from webterm.store.engine import Store
+from webterm.store.following import INTERVAL, Feed, Following, is_due
 
 log = logging.getLogger("webterm.accounts")
 
 OnChange = Callable[[Change], Awaitable[None]]
 
-INTERVAL = 0.5
-"""Seconds between two looks."""
 EXPIRY = 10.0
 """Seconds between two searches for what has run out."""
-PRUNING = 600.0
-"""Seconds between two removals of old changes."""
-KEPT = 86_400.0
-"""Seconds for which changes are kept, for servers that cannot reach the database meanwhile."""
+_FEED = Feed(latest=changes.latest, since=changes.since, prune=changes.prune)
 
 
 class Rights:
@@ -39,12 +32,17 @@ class Rights:
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.time, interval: float = INTERVAL) -> None:
         self._store = store
         self._clock = clock
-        self._interval = interval
         self._subscribers: list[OnChange] = []
-        self._wake = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._number = 0
-        self._due: dict[str, float] = {}
+        self._expiry: float | None = None
+        self._following = Following(
+            store,
+            _FEED,
+            self._tell,
+            what="rights that end elsewhere",
+            chores=self._end_what_ran_out,
+            clock=clock,
+            interval=interval,
+        )
 
     def subscribe(self, callback: OnChange) -> None:
         """Have ``callback`` called with every change. It must not wait for peers: the others wait for it.
@@ -55,74 +53,28 @@ class Rights:
 
     def poke(self) -> None:
         """Look at once: a change has just been committed. Harmless where nothing was started."""
-        self._wake.set()
+        self._following.poke()
 
     async def start(self) -> None:
         """Begin with the changes that come from now on. Raises `webterm.errors.StoreUnavailable`."""
-        async with self._store.reading() as conn:
-            self._number = await changes.latest(conn)
-        # In a task of its own, because chores write, and writers may have to wait for each other.
-        for step, pause in ((self._look, self._until_poked), (self._chores, self._rest)):
-            self._tasks.append(asyncio.create_task(self._repeat(step, pause), name="rights"))
+        await self._following.start()
 
     async def aclose(self) -> None:
         """Stop looking. Twice is harmless."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._following.aclose()
 
-    async def _repeat(self, step: Callable[[], Awaitable[None]], pause: Callable[[], Awaitable[None]]) -> None:
-        reachable = True
-        while True:
+    async def _tell(self, change: Change) -> None:
+        for callback in self._subscribers:
             try:
-                await step()
-                reachable = True
-            except StoreUnavailable as error:
-                if reachable:
-                    log.warning("rights that end elsewhere are not seen until the database answers: %s", error)
-                reachable = False
+                await callback(change)
             except Exception:
-                log.exception("looking for changed rights failed")
-            await pause()
-
-    async def _until_poked(self) -> None:
-        # Not wait_for: on Python 3.11 it loses a cancellation that comes together with the poke.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._interval):
-                await self._wake.wait()
-        self._wake.clear()  # before looking: a poke while we look makes us look again
-
-    async def _rest(self) -> None:
-        await asyncio.sleep(self._interval)
-
-    async def _look(self) -> None:
-        async with self._store.reading() as conn:
-            found = await changes.since(conn, self._number)
-        for change in found:
-            self._number = change.number
-            for callback in self._subscribers:
-                try:
-                    await callback(change)
-                except Exception:
-                    log.exception("a change of rights did not arrive everywhere")
-
-    async def _chores(self) -> None:
-        if self._is_due("expiry", EXPIRY):
-            await self._end_what_ran_out()
-        if self._is_due("pruning", PRUNING):
-            async with self._store.writing() as conn:
-                await changes.prune(conn, self._clock() - KEPT)
-
-    def _is_due(self, chore: str, every: float) -> bool:
-        now = self._clock()
-        if 0 < self._due.get(chore, now) - now <= every:  # more than that: the clock was set back
-            return False
-        self._due[chore] = now + every
-        return True
+                log.exception("a change of rights did not arrive everywhere")
 
     async def _end_what_ran_out(self) -> None:
         now = self._clock()
+        if not is_due(self._expiry, now, EXPIRY):
+            return
+        self._expiry = now + EXPIRY
         async with self._store.writing() as conn:
             over = [(login.user, login.id) for login in await logins.remove_expired(conn, now)]
             tokens_over = [(token.user, token.id) for token in await tokens.remove_expired(conn, now)]
