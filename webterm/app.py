@@ -86,7 +86,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
 
 
 def _spare_the_collector() -> None:
-    """What is there now stays: going through all of it again and again would hold everybody up for 0.1 s."""
+    """What is there now stays. Going through all 126,000 objects holds everybody up for some 60 ms each time."""
     gc.collect()
     gc.freeze()
 
