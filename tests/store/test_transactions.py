@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, update
@@ -212,3 +213,37 @@ async def test_what_is_written_reads_the_same(store: Store) -> None:
     assert found == given
     assert found._asdict() == {"number": 1, **row}
     assert [type(value) for value in given] == [int, str, type(None), str, float]
+
+
+async def test_each_commit_has_another_version(engine: str, store: Store, stores: Stores, url: str) -> None:
+    """Where the database has one. Readers, writers that change nothing and those that fail leave it as it is."""
+    other = stores(url)
+    await other.open()
+    before = await store.version()
+    if engine == "postgresql":
+        assert before is None
+        return
+    await names(store)
+    async with other.writing() as conn:
+        assert await users.by_name(conn, "ann") is None
+    with pytest.raises(Wrong):  # noqa: PT012 - a transaction and what goes wrong in it
+        async with other.writing() as conn:
+            await add(conn, "ann")
+            raise Wrong
+    assert await store.version() == before
+    seen = {before}
+    for writer, name in ((other, "ann"), (store, "bob"), (other, "cid")):
+        await added(writer, name)
+        seen.add(await store.version())
+    assert len(seen) == 4
+    assert None not in seen
+
+
+async def test_no_version_of_what_cannot_be_read(store: Store, engine: str, tmp_path: Path) -> None:
+    """And nothing is made where nothing was."""
+    if engine == "sqlite":
+        gone = Store(f"sqlite:///{tmp_path / 'gone.db'}")
+        assert await gone.version() is None
+        await gone.aclose()
+        assert not (tmp_path / "gone.db").exists()
+    assert await store.version() == await store.version()

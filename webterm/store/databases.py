@@ -10,6 +10,7 @@ import abc
 import asyncio
 import os
 import sqlite3
+import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -64,6 +65,14 @@ class Database(abc.ABC):
     def migrator(self) -> AsyncEngine:
         """A connection of its own for a transaction that changes the schema."""
 
+    def version(self) -> int | None:
+        """A number that is another one after anybody's next commit, asked for next to nothing; None where there is
+        none to be had. Blocks."""
+        return None
+
+    def close(self) -> None:
+        """Drop what was opened for `version`. Twice is harmless."""
+
 
 class Sqlite(Database):
     """A file. Its directory is made (0700) if it is not there."""
@@ -71,6 +80,8 @@ class Sqlite(Database):
     def __init__(self, path: str) -> None:
         self.path = Path(path).expanduser().absolute()
         self.name = f"the database {self.path}"
+        self._asking: sqlite3.Connection | None = None
+        self._turn = threading.Lock()
 
     def prepare(self, *, make: bool = True) -> None:
         try:
@@ -95,6 +106,27 @@ class Sqlite(Database):
     def migrator(self) -> AsyncEngine:
         # Foreign keys are off, because a table that is made anew would take along the rows that hang on it.
         return self._engine({"poolclass": NullPool}, "BEGIN IMMEDIATE", _WAL, patience=_STATEMENT)
+
+    def version(self) -> int | None:
+        # Of the same connection each time, as SQLite asks: https://www.sqlite.org/pragma.html#pragma_data_version
+        with self._turn:
+            try:
+                if self._asking is None:
+                    file = self.path.as_uri() + "?mode=rw"
+                    self._asking = sqlite3.connect(file, uri=True, isolation_level=None, check_same_thread=False)
+                return int(self._asking.execute("PRAGMA data_version").fetchone()[0])
+            except sqlite3.Error:  # a reader will say why
+                self._drop()
+                return None
+
+    def close(self) -> None:
+        with self._turn:
+            self._drop()
+
+    def _drop(self) -> None:
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            asking.close()
 
     def _engine(self, pool: dict[str, Any], begin: str, *pragmas: str, patience: float = PATIENCE) -> AsyncEngine:
         engine = create_async_engine(

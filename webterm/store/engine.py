@@ -49,6 +49,11 @@ class Store:
         """
         return self._transaction(self._writer)
 
+    async def version(self) -> int | None:
+        """A number that is another one after anybody's next commit, where the database has one; far less work than a
+        transaction."""
+        return await asyncio.to_thread(self.database.version)
+
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine | None) -> AsyncIterator[Connection]:
         if engine is None:
@@ -62,3 +67,4 @@ class Store:
         for engine in engines:
             if engine is not None:
                 await engine.dispose()
+        await asyncio.to_thread(self.database.close)

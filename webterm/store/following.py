@@ -71,6 +71,7 @@ class Following(Generic[L]):
         self._clock = clock
         self._interval = interval
         self._number = 0
+        self._version: int | None = None
         self._pruning: float | None = None
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -119,11 +120,15 @@ class Following(Generic[L]):
         await asyncio.sleep(self._interval)
 
     async def _look(self) -> None:
+        version = await self._store.version()  # before reading: what is committed meanwhile is seen at the next look
+        if version is not None and version == self._version:
+            return
         async with self._store.reading() as conn:
             found = await self._feed.since(conn, self._number)
         for line in found:
             self._number = line.number
             await self._tell(line)
+        self._version = version
 
     async def _tidy(self) -> None:
         if self._chores is not None:
