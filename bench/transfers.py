@@ -6,7 +6,6 @@ import dataclasses
 import http.client
 import io
 import json
-import multiprocessing
 import os
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench import bare
 from bench.figures import Row, at_least, at_most, bounded, compare, percentile, shown
 from bench.programs import READY, Programs
 from bench.servers import Webterm
@@ -88,7 +88,7 @@ class Workspace:
 
 def measure_large(webterm: Webterm, *, rounds: int, size: int) -> Iterator[Row]:
     """Rows about a file of ``size`` bytes."""
-    rates: dict[str, list[float]] = {"cp": [], "up": [], "down": []}
+    rates: dict[str, list[float]] = {"cp": [], "bare": [], "up": [], "down": []}
     grown = []
     with tempfile.TemporaryDirectory(prefix="webterm-bench-") as directory:
         source, copy = Path(directory, "source"), Path(directory, "copy")
@@ -100,6 +100,7 @@ def measure_large(webterm: Webterm, *, rounds: int, size: int) -> Iterator[Row]:
             with _growth(webterm) as growth:
                 found = {
                     "cp": _seconds(lambda: subprocess.run(["cp", source, copy], check=True)),
+                    "bare": _seconds(lambda: _up_bare(source, copy)),
                     "up": _seconds(lambda: workspace.up(source, f"f{number}")),  # noqa: B023 - called at once
                     "down": _seconds(lambda: workspace.down(f"/files/f{number}")),  # noqa: B023 - called at once
                 }
@@ -112,8 +113,18 @@ def measure_large(webterm: Webterm, *, rounds: int, size: int) -> Iterator[Row]:
         workspace.close()
     what = f"{size // _MIB} MiB"
     yield compare(f"{what} up", rates["up"], "cp", rates["cp"], at_least(0.5), unit="MiB/s")
+    other = "splice from a socket to a file"
+    yield compare(f"{what} up", rates["up"], other, rates["bare"], at_least(0.7), unit="MiB/s")
     yield Row(what=f"{what} down", figure=shown(rates["down"], "MiB/s"))
     yield bounded(f"memory of the server meanwhile, {what} up and down", grown, at_most(64), unit="MiB")
+
+
+def _up_bare(source: Path, copy: Path) -> None:
+    copy.unlink()
+    with bare.taking(copy) as port, socket.create_connection(("127.0.0.1", port)) as line, open(source, "rb") as file:
+        line.sendfile(file)
+        line.shutdown(socket.SHUT_WR)
+        line.recv(2)
 
 
 def measure_small(webterm: Webterm, programs: Programs, *, count: int) -> Iterator[Row]:
@@ -132,11 +143,13 @@ def measure_small(webterm: Webterm, programs: Programs, *, count: int) -> Iterat
     beside = {"remove": f"rm -r: {_seconds_of_rm(names):.2f} s"}
     for name, step in steps.items():
         os.sync()  # what the step before has left to the disk
-        with _typing(webterm, programs) as times:
+        with bare.beside(lambda caller: _type_on(webterm, programs, caller)) as times, bare.typing() as bare_times:
             seconds = _seconds(step)
         if name != "nothing":
             yield Row(what=f"{count} small files: {name}", figure=shown([seconds], "s"), against=beside.get(name, ""))
-        usual = f"p50 {percentile(times, 0.5) * 1000:.2f} ms"
+        usual = (
+            f"p50 {percentile(times, 0.5) * 1000:.2f} ms; longest on a bare terminal: {max(bare_times) * 1000:.1f} ms"
+        )
         what = f"the longest echo for another who types meanwhile: {name}"
         row = bounded(what, [max(times) * 1000], at_most(50), unit="ms")
         yield dataclasses.replace(row, against=usual, held=None if name == "nothing" else row.held)
@@ -208,26 +221,8 @@ def _growth(webterm: Webterm) -> Iterator[list[int]]:
         looking.join()
 
 
-@contextmanager
-def _typing(webterm: Webterm, programs: Programs) -> Iterator[list[float]]:
-    """Somebody types; times from key press to echo, in seconds, there at the end.
-
-    In a process of its own: what is sent and taken here meanwhile must not count.
-    """
-    times: list[float] = []
-    here, there = multiprocessing.Pipe()
-    typing = multiprocessing.get_context("fork").Process(target=_type_on, args=(webterm, programs, there))
-    typing.start()
-    here.recv()
-    try:
-        yield times
-    finally:
-        here.send("over")
-        times += here.recv()
-        typing.join()
-
-
-def _type_on(webterm: Webterm, programs: Programs, caller: Connection) -> None:
+def _type_on(webterm: Webterm, programs: Programs, caller: Connection) -> list[float]:
+    """Somebody types; times from key press to echo, in seconds."""
     times: list[float] = []
     terminal = ThroughWebterm(webterm, "binary", programs.raw_cat)
     terminal.read_until(READY)
@@ -239,4 +234,4 @@ def _type_on(webterm: Webterm, programs: Programs, caller: Connection) -> None:
             pass
         times.append(now() - began)
     terminal.close()
-    caller.send(times)
+    return times
