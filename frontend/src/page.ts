@@ -160,21 +160,21 @@ export class Page {
     if (this.unfocused) this.focus();
   }
 
-  /** Take a terminal, or an open file, to the front. */
-  select(item: Tab | OpenFile): void {
+  /** Take a terminal, or an open file, to the front; `enter` says whether keys go to it from now on. */
+  select(item: Tab | OpenFile, enter = true): void {
     if ("pane" in item) {
       this.work.desk.show(null);
       this.terminals.select(item);
     } else this.work.desk.show(item);
-    this.focus();
+    if (enter) this.focus();
   }
 
   /** The tab `step` places further, going round: terminals first, then files. */
-  step(step: number): void {
+  step(step: number, enter = true): void {
     const items = this.strip.value;
     const at = items.findIndex((item) => item === this.front.value);
     const item = items[(Math.max(0, at) + step + items.length) % items.length];
-    if (item) this.select(item);
+    if (item) this.select(item, enter);
   }
 
   /** Show another workspace: its terminals, its files. */
