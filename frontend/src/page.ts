@@ -2,7 +2,7 @@
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { Api, Refusal } from "./api";
-import { invitationIn, refusalIn } from "./arrival";
+import { invitationIn, leaveAfresh, refusalIn } from "./arrival";
 import { Connection, SUBPROTOCOL, type State } from "./connection";
 import { encodeInput } from "./frames";
 import { exposeHandle } from "./handle";
@@ -276,6 +276,23 @@ export class Page {
   closePanel(): void {
     this.panels.close();
     this.focus();
+  }
+
+  /**
+   * Make a call that signs out here, and `go`. It is the fresh page that shows the way in: here the form would be gone
+   * while somebody types into it already. Throws `Refusal`.
+   */
+  async signOut(call: () => Promise<unknown>, go = leaveAfresh): Promise<void> {
+    const idle: State = { kind: "idle" };
+    this.connection.stop(idle);
+    try {
+      await call();
+    } catch (error) {
+      if (this.state.value === idle) this.connection.connect();
+      throw error;
+    }
+    this.putAway();
+    go();
   }
 
   /** Ask who is signed in here, and what the account may do. */
