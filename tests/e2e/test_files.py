@@ -111,7 +111,7 @@ async def test_the_shell_and_the_tree_agree(desk: Desk) -> None:
     await grown(desk, "a", "three")
     await desk.act("three", "Make it no program")
     await desk.page.locator(SCREEN).click()
-    await desk.person.run("stat -c '%a is it' three")
+    await desk.person.run("while test -x three; do :; done; stat -c '%a is it' three")
     await desk.person.matches("^644 is it$")
     await desk.item("a").click()
     await desk.act("b", "New terminal here")
@@ -212,7 +212,7 @@ async def test_a_folder_is_dropped_and_downloaded_again(desk: Desk, tmp_path: Pa
     await expect(desk.item("given")).to_be_visible()
     await desk.person.until("() => !document.querySelector('.transfers li:not(.done)')")
     while tree_of(desk.files / "here" / "given").keys() != tree_of(given).keys():  # the empty one comes last
-        await desk.page.evaluate("new Promise(requestAnimationFrame)")
+        await desk.person.frame()
     assert tree_of(desk.files / "here" / "given") == tree_of(given)
 
     await drop(desk, desk.item("here"), given)
@@ -278,6 +278,8 @@ async def test_an_upload_that_was_cut_goes_on(arrive: Arrive, server: Server, tm
         await expect(desk.page.locator(".transfers li")).to_have_class("done", timeout=3 * PATIENCE)
         assert (desk.files / "large").read_bytes() == given.read_bytes()
 
+        # So slow that it does not end before it is cancelled.
+        await slow.send("Network.emulateNetworkConditions", conditions | {"uploadThroughput": 1024 * 1024})
         async with desk.page.expect_file_chooser() as choosing:
             await desk.page.get_by_role("button", name="Upload files").click()
         (tmp_path / "other").write_bytes(given.read_bytes())
@@ -287,7 +289,7 @@ async def test_an_upload_that_was_cut_goes_on(arrive: Arrive, server: Server, tm
         await expect(desk.page.locator(".transfers li.cancelled")).to_be_visible()
         assert not (desk.files / "other").exists()
         while any((desk.files.parent / "uploads").iterdir()):
-            await desk.page.evaluate("new Promise(requestAnimationFrame)")
+            await desk.person.frame()
 
 
 async def test_searching_by_name_and_by_content(desk: Desk) -> None:
@@ -367,7 +369,7 @@ async def test_another_socket_tells_nothing_that_is_not_shown(desk: Desk) -> Non
     await expect(desk.item("b")).to_have_count(0)
     await desk.page.keyboard.press("Control+Shift+E")
     await expect(desk.page.get_by_role("tree")).to_have_count(0)
-    await desk.page.evaluate("new Promise(requestAnimationFrame)")
+    await desk.person.frame()
     watched = [message["path"] for message in sent if message["type"] == "watch"]
     assert watched == ["a", "a/b"]
     assert len([message for message in sent if message["type"] == "unwatch"]) == 3
