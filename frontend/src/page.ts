@@ -1,7 +1,7 @@
 /** Everything the page holds, wired once. */
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
-import { Api, Refusal } from "./api";
+import { Api, Refusal, socketAddress } from "./api";
 import { invitationIn, leaveAfresh, refusalIn } from "./arrival";
 import { Connection, SUBPROTOCOL, type State } from "./connection";
 import { encodeInput } from "./frames";
@@ -15,6 +15,7 @@ import { isDirectory } from "./files/calls";
 import { nameOf, pathOf, type Place } from "./files/places";
 import { cleanTitle } from "./titles";
 import { Rest, type Me } from "./rest";
+import { isNarrow } from "./screen";
 import type { User } from "./protocol.gen";
 import type { Keys, Tab } from "./tab";
 import type { OpenFile } from "./files/open_file";
@@ -395,17 +396,4 @@ export class Page {
     const title = file ? `${file.dirty.value ? "• " : ""}${cleanTitle(nameOf(file.place.value))}` : tab?.title.value;
     document.title = title ? `${title} – webterm` : "webterm";
   }
-}
-
-/** Whether there is no room for the files beside the terminals, so that they lie over them. */
-export function isNarrow(): boolean {
-  return matchMedia("(max-width: 700px)").matches;
-}
-
-/** `{prefix}/ws`, whatever the prefix: the page is served at `{prefix}/`. */
-function socketAddress(): string {
-  const url = new URL("ws", new URL(".", document.baseURI));
-  url.protocol = url.protocol.replace("http", "ws");
-  url.search = url.hash = "";
-  return url.href;
 }
