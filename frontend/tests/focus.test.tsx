@@ -3,9 +3,11 @@ import { render, type JSX } from "preact";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Entry } from "../src/files/calls";
 import { Page } from "../src/page";
+import type { Account, Me } from "../src/rest";
 import { Tab } from "../src/tab";
 import { FileDialogs } from "../src/ui/file_dialogs";
 import { FilesPanel } from "../src/ui/files";
+import { EditPerson } from "../src/ui/person";
 import { SignIn } from "../src/ui/sign_in";
 import { TabStrip } from "../src/ui/tabs";
 import { settled } from "./files/deferred";
@@ -67,6 +69,17 @@ describe("whoever types at once", () => {
     draw(<FileDialogs page={page} dialog={dialog} />);
     await type("z11");
     expect(field().value).toBe(text);
+  });
+
+  it("sets somebody's password", async () => {
+    const person = { id: "2", username: "ann", role: "user", tier: "free" } as Account;
+    const nothing = (): void => undefined;
+    const about = { me: { id: "1" } as Me, person, tiers: [], done: nothing, changed: nothing, deleted: nothing };
+    draw(<EditPerson page={page} {...about} />);
+    root.querySelector<HTMLElement>(".also button")?.click();
+    await settled();
+    await type("twelve quiet owls");
+    expect(root.querySelector<HTMLInputElement>("[name=new-password]")?.value).toBe("twelve quiet owls");
   });
 
   it("is in the files that were just opened", () => {
