@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import multiprocessing
 import os
 import pty
@@ -9,7 +10,7 @@ import socket
 import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -27,13 +28,16 @@ def taking(path: Path) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         process = multiprocessing.get_context("fork").Process(target=_take, args=(server, path))
         process.start()
-        yield int(server.getsockname()[1])
-    process.join()
+        try:
+            yield int(server.getsockname()[1])
+        except BaseException:
+            process.kill()  # it may wait for ever for a connection
+            raise
+        finally:
+            process.join()
 
 
 def _take(server: socket.socket, path: Path) -> None:
-    import fcntl
-
     line, _ = server.accept()
     out, into = os.pipe()
     fcntl.fcntl(into, _F_SETPIPE_SZ, _PIECE)
@@ -45,11 +49,9 @@ def _take(server: socket.socket, path: Path) -> None:
     line.close()
 
 
-@contextmanager
-def typing() -> Iterator[list[float]]:
+def typing() -> AbstractContextManager[list[float]]:
     """Somebody types into `cat` on a terminal of this machine; times from key to echo, in seconds, there at the end."""
-    with beside(_type) as times:
-        yield times
+    return beside(_type)
 
 
 @contextmanager
