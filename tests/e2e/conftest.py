@@ -12,6 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
 from tests.e2e.browsing import DESKTOP, PATIENCE, Device, Person
+from tests.e2e.desk import GENEROUS, Desk
 from tests.e2e.serving import ROOT, Server, serving
 
 QUIET = (
@@ -92,3 +93,16 @@ async def arrive(browser: Browser) -> AsyncIterator[Arrive]:
 async def person(arrive: Arrive, server: Server) -> Person:
     """Somebody at the module's server, signed in, with one terminal at its prompt."""
     return await arrive(server)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def roomy(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    """Shared by the tests of a module, each of which makes a workspace."""
+    async with serving(tmp_path_factory.mktemp("server"), **GENEROUS) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def desk(arrive: Arrive, roomy: Server, request: pytest.FixtureRequest) -> Desk:
+    """Somebody in a new workspace that is called like the test."""
+    return await Desk.made(await arrive(roomy), roomy, request.node.name[:60])

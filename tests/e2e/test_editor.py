@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Dialog, expect
 
 from tests.e2e.browsing import CUT_OFF, Person
 from tests.e2e.conftest import Arrive
-from tests.e2e.desk import GENEROUS, Desk
-from tests.e2e.serving import Server, serving
+from tests.e2e.desk import Desk
+from tests.e2e.serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -38,17 +36,6 @@ BEHIND = """() => {
     stage.querySelector('.pane:not([hidden]) textarea').focus();
 }"""
 """Lets the terminal behind the file have the keys."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("server"), **GENEROUS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(arrive: Arrive, server: Server, request: pytest.FixtureRequest) -> Desk:
-    return await Desk.made(await arrive(server), server, request.node.name[:60])
 
 
 async def test_a_saved_file_is_what_cat_shows(desk: Desk) -> None:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import expect
 
 from tests.e2e.browsing import PHONE, SCREEN
 from tests.e2e.conftest import Arrive
-from tests.e2e.desk import GENEROUS, Desk
-from tests.e2e.serving import Server, serving
+from tests.e2e.desk import Desk
+from tests.e2e.serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("server"), **GENEROUS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(arrive: Arrive, server: Server, request: pytest.FixtureRequest) -> Desk:
-    return await Desk.made(await arrive(server), server, request.node.name[:60])
 
 
 ROWS = """() => [...document.querySelectorAll('[role=treeitem]')]
@@ -185,14 +172,14 @@ async def test_searching_by_name_and_by_content(desk: Desk) -> None:
     await grown(desk, "src", "  needle.txt", "  one.py", "data.bin")
 
 
-async def test_files_on_a_phone(arrive: Arrive, server: Server, desk: Desk) -> None:
+async def test_files_on_a_phone(arrive: Arrive, roomy: Server, desk: Desk) -> None:
     desk.write("folder/a.txt", "on a phone\n")
-    phone = await arrive(server, device=PHONE)
+    phone = await arrive(roomy, device=PHONE)
     page = phone.page
     size = await phone.size()
     await page.get_by_label("Files and workspaces").tap()
     await page.get_by_label("Workspace", exact=True).select_option(desk.workspace)
-    small = Desk(phone, server, desk.workspace)
+    small = Desk(phone, roomy, desk.workspace)
     await small.item("folder").tap()
     await expect(small.item("a.txt")).to_be_visible()
     box = await small.item("a.txt").bounding_box()

@@ -5,33 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from playwright.async_api import Locator, Request, expect
 
 from tests.e2e.browsing import CUT_OFF, PATIENCE
 from tests.e2e.conftest import Arrive
-from tests.e2e.desk import GENEROUS, Desk
+from tests.e2e.desk import Desk
 from tests.e2e.network import network
-from tests.e2e.serving import Server, serving
+from tests.e2e.serving import Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 LARGE = 24 * 1024 * 1024
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    async with serving(tmp_path_factory.mktemp("server"), **GENEROUS) as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def desk(arrive: Arrive, server: Server, request: pytest.FixtureRequest) -> Desk:
-    return await Desk.made(await arrive(server), server, request.node.name[:60])
 
 
 async def drop(desk: Desk, target: Locator, *paths: Path) -> None:
@@ -110,15 +97,15 @@ async def test_a_file_that_is_there_is_not_replaced_unasked(desk: Desk, tmp_path
     assert (desk.files / "a.txt").read_text() == "new"
 
 
-async def test_an_upload_that_was_cut_goes_on(arrive: Arrive, server: Server, tmp_path: Path) -> None:
+async def test_an_upload_that_was_cut_goes_on(arrive: Arrive, roomy: Server, tmp_path: Path) -> None:
     given = tmp_path / "large"
     given.write_bytes(os.urandom(4 * LARGE))
-    async with network(server.port) as net:
-        person = await arrive(server, sign_in=False, origin=net.url)
+    async with network(roomy.port) as net:
+        person = await arrive(roomy, sign_in=False, origin=net.url)
         person.watch.allowed = CUT_OFF
-        await person.page.goto((await server.link()).replace(server.url, net.url))
+        await person.page.goto((await roomy.link()).replace(roomy.url, net.url))
         await person.attached()
-        desk = await Desk.made(person, server, "cut")
+        desk = await Desk.made(person, roomy, "cut")
         slow = await person.context.new_cdp_session(person.page)
         conditions = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40 * 1024 * 1024}
         await slow.send("Network.enable")
