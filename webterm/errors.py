@@ -133,6 +133,12 @@ class IsolationRefused(Forbidden):
     code = "isolation_refused"
 
 
+class ImageRefused(Forbidden):
+    """The image is none of those that workspaces may use."""
+
+    code = "image_refused"
+
+
 class PermissionDenied(Forbidden):
     code = "permission_denied"
 
@@ -160,6 +166,16 @@ class NoSuchDriver(NotFound):
 
 class NoSuchWorkspace(NotFound):
     code = "no_such_workspace"
+
+
+class NoSuchPort(NotFound):
+    """Nothing of the workspace listens there."""
+
+    code = "no_such_port"
+
+
+class NoSuchShare(NotFound):
+    code = "no_such_share"
 
 
 class NoSuchTemplate(NotFound):
@@ -297,6 +313,25 @@ class Unavailable(WebtermError):
 
 class ShuttingDown(Unavailable):
     code = "shutting_down"
+
+
+class EngineUnavailable(Unavailable):
+    """The container engine does not answer, or cannot do this now."""
+
+    code = "engine_unavailable"
+
+
+class ImageMissing(Unavailable):
+    """The engine has no such image, and it could not be pulled."""
+
+    code = "image_missing"
+
+
+class PreviewFailed(Unavailable):
+    """What listens at a previewed port did not answer as HTTP."""
+
+    code = "preview_failed"
+    status = 502
 
 
 class DiskFull(Unavailable):
