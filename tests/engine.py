@@ -98,9 +98,9 @@ class RealEngine:
         assert isinstance(found, dict)
         return found
 
-    def labelled(self, kind: str, label: str) -> list[str]:
-        """Ids of ``containers`` (also of stopped ones), ``networks`` or ``volumes`` with a label, `name=value`."""
-        filters = json.dumps({"label": [label]})
+    def labelled(self, kind: str, *labels: str) -> list[str]:
+        """Ids of ``containers`` (also of stopped ones), ``networks`` or ``volumes`` with all labels, ``name=value``."""
+        filters = json.dumps({"label": labels})
         found = self.call("GET", "/containers/json" if kind == "containers" else f"/{kind}", filters=filters, all="1")
         if kind == "volumes":
             assert isinstance(found, dict)
@@ -124,7 +124,8 @@ class RealEngine:
 
         `remove` ends it.
         """
-        wanted = {"Image": image, "Cmd": list(argv) or None, "Labels": {SERVER: server}} | options
+        wanted: dict[str, object] = {"Image": image, "Cmd": list(argv) or None, "Labels": {SERVER: server}}
+        wanted |= {"HostConfig": {"Init": True}} | options
         made = self.call("POST", "/containers/create", wanted)
         assert isinstance(made, dict)
         self.call("POST", f"/containers/{made['Id']}/start")

@@ -38,13 +38,18 @@ _CHANGES = (
     'CMD ["sleep", "infinity"]',
 )
 _RECIPE = "webterm-test.recipe"
-_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
+AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 
 
 def ensure(engine: Path = SOCKET) -> None:
     """See to it that the engine at a socket has both images, as they are made here. Takes half a minute once."""
-    _ensure(engine, BUSYBOX, _hash(Path(_program("busybox", "busybox-static")).read_bytes()), _busybox_tree)
+    ensure_busybox(engine)
     _ensure(engine, DEBIAN, _hash(repr((_SUITE, _PACKAGES, _LEFT_OUT)).encode()), _debian_tree)
+
+
+def ensure_busybox(engine: Path) -> None:
+    """The small one alone."""
+    _ensure(engine, BUSYBOX, _hash(Path(program("busybox", "busybox-static")).read_bytes()), _busybox_tree)
 
 
 def _ensure(engine: Path, tag: str, recipe: str, tree: Callable[[Path], None]) -> None:
@@ -94,13 +99,13 @@ def _ask(engine: Path, method: str, path: str, body: BinaryIO | None = None, siz
 
 
 def _busybox_tree(target: Path) -> None:
-    program = _program("busybox", "busybox-static")
-    listed = subprocess.run([program, "--list-full"], capture_output=True, text=True, check=True).stdout.split()
+    busybox = program("busybox", "busybox-static")
+    listed = subprocess.run([busybox, "--list-full"], capture_output=True, text=True, check=True).stdout.split()
     with tarfile.open(target, "w") as archive:
         for name, mode in (("bin", 0o755), ("etc", 0o755), ("sbin", 0o755), ("tmp", 0o1777), ("usr", 0o755),
                            ("usr/bin", 0o755), ("usr/sbin", 0o755), ("workspace", 0o755)):  # fmt: skip
             _add(archive, name, tarfile.DIRTYPE, mode)
-        _add(archive, "bin/busybox", tarfile.REGTYPE, 0o755, Path(program).read_bytes())
+        _add(archive, "bin/busybox", tarfile.REGTYPE, 0o755, Path(busybox).read_bytes())
         for name in listed:
             if name != "bin/busybox":
                 _add(archive, name, tarfile.SYMTYPE, 0o777, link="/bin/busybox")
@@ -113,23 +118,24 @@ def _add(archive: tarfile.TarFile, name: str, kind: bytes, mode: int, data: byte
 
 
 def _debian_tree(target: Path) -> None:
-    debootstrap = _program("debootstrap", "debootstrap")
+    debootstrap = program("debootstrap", "debootstrap")
     wanted = ["--variant=minbase", f"--include={','.join(_PACKAGES)}", _SUITE]
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         tree = Path(folder, "tree")
         try:
             done = subprocess.run(
-                [*_ROOT, debootstrap, *wanted, str(tree)], capture_output=True, text=True, check=False
+                [*AS_ROOT, debootstrap, *wanted, str(tree)], capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done.stdout + done.stderr
             left_out = [f"--exclude=./{name}/*" for name in _LEFT_OUT]
             with target.open("wb") as file:
-                subprocess.run([*_ROOT, "tar", "-C", str(tree), *left_out, "-c", "."], stdout=file, check=True)
+                subprocess.run([*AS_ROOT, "tar", "-C", str(tree), *left_out, "-c", "."], stdout=file, check=True)
         finally:
-            subprocess.run([*_ROOT, "rm", "-rf", "--one-file-system", str(tree)], check=True)
+            subprocess.run([*AS_ROOT, "rm", "-rf", "--one-file-system", str(tree)], check=True)
 
 
-def _program(name: str, package: str) -> str:
+def program(name: str, package: str) -> str:
+    """Where a program is that a package of Debian has."""
     path = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))  # Debian keeps some out of PATH
     found = shutil.which(name, path=path)
     assert found is not None, f"{name} is not installed: the package {package}; scripts/test installs it"
