@@ -109,6 +109,9 @@ class Session(ABC):
     record: bytes = b""
     """The record as last kept."""
 
+    last_words: bytes = b""
+    """Added to the output when the program has ended: why, where it did not end by itself. Set before `wait` tells."""
+
     @abstractmethod
     async def read(self) -> bytes:
         """The next output, at most 64 KiB; ``b""`` once, at the end. Cancelling loses nothing.

@@ -80,6 +80,11 @@ class Reader:
             self._listening = True
             self._loop.add_reader(self._fd, self._readable)
 
+    def insert(self, data: bytes) -> None:
+        """Add what the program has not said, unless the log is complete."""
+        if not self._ended:
+            self._take(data)
+
     def close(self) -> None:
         """Stop for good. Twice is harmless."""
         self._ended = True
@@ -151,12 +156,15 @@ class Reader:
                 break
             if not data:
                 break
-            start = self._log.head
-            self._log.append(data)
-            self._listener.grew(max(start, self._log.tail))
+            self._take(data)
             if self._listener.allowed() <= 0:
                 self._pause()
         self._reached_end()
+
+    def _take(self, data: bytes) -> None:
+        start = self._log.head
+        self._log.append(data)
+        self._listener.grew(max(start, self._log.tail))
 
     async def _watch_exit(self) -> None:
         self._exit = await self._session.wait()
@@ -178,4 +186,8 @@ class Reader:
         if not self._ended:
             self._ended = True
             self._deafen()
+            if self._session.last_words:
+                start = self._log.head
+                self._log.append(self._session.last_words)
+                self._listener.grew(max(start, self._log.tail))
             self._listener.ended(exit_)
