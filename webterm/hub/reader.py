@@ -80,11 +80,6 @@ class Reader:
             self._listening = True
             self._loop.add_reader(self._fd, self._readable)
 
-    def insert(self, data: bytes) -> None:
-        """Add what the program has not said, unless the log is complete."""
-        if not self._ended:
-            self._take(data)
-
     def close(self) -> None:
         """Stop for good. Twice is harmless."""
         self._ended = True
@@ -187,7 +182,5 @@ class Reader:
             self._ended = True
             self._deafen()
             if self._session.last_words:
-                start = self._log.head
-                self._log.append(self._session.last_words)
-                self._listener.grew(max(start, self._log.tail))
+                self._take(self._session.last_words)
             self._listener.ended(exit_)
