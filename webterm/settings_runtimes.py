@@ -10,6 +10,7 @@ from msgspec import Meta
 from webterm.settings_checks import ENGINE, HOST_NAME, IMAGES, PATH
 
 DEFAULT_IMAGE = "webterm-workspace:latest"
+DEFAULT_GUARD_IMAGE = "webterm-guard:latest"
 
 
 class Runtimes(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,16 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True):
             extra={"check": IMAGES},
         ),
     ] = ()
-    pull: Annotated[bool, Meta(description="Pull an image that the engine does not have.")] = True
+    pull: Annotated[
+        bool, Meta(description="Pull an image that the engine does not have, and build the default one.")
+    ] = True
+    guard_image: Annotated[
+        str,
+        Meta(
+            description="Image with nft, by which the rules are set that keep containers from this machine's networks."
+            " webterm image build makes the default one. Without it containers have no network."
+        ),
+    ] = DEFAULT_GUARD_IMAGE
     network: Annotated[
         Literal["internet", "none"],
         Meta(
