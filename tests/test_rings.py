@@ -47,7 +47,7 @@ THEIRS: dict[str, set[str]] = {
     "settings_workspaces": {"msgspec"},
     "settings_runtimes": {"msgspec"},
     "store": {"aiosqlite", "alembic", "asyncpg", "msgspec", "sqlalchemy"},
-    "clients": {"aiohttp", "cryptography", "jwt", "msgspec"},
+    "clients": {"aiohttp", "cryptography", "jwt", "msgspec", "yarl"},
     "accounts": {"bcrypt", "cryptography", "email_validator", "jwt", "limits", "msgspec"},
     "files": {"asyncinotify"},
     "work": {"msgspec"},
