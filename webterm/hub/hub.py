@@ -182,11 +182,6 @@ class Hub:
             if terminal.record.workspace == workspace and user in (None, terminal.owner):
                 self.dismiss(terminal)
 
-    def announce(self, workspace: WorkspaceId, message: str) -> None:
-        """Write a line of the server's own on the terminals of a workspace whose programs run."""
-        for terminal in self.alive_in(workspace):
-            terminal.announce(f"\r\n*** webterm: {message}\r\n".encode())
-
     def dismiss(self, terminal: Terminal) -> None:
         """Close a terminal whose owner has lost the right to it.
 
