@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from webterm.drivers.environment import (
 )
 from webterm.drivers.keeping import Keeping, exit_of, refuse
 from webterm.drivers.local_execution import LocalExecution, Pipes
+from webterm.drivers.local_looking import LocalLooking
 from webterm.drivers.local_runtimes import LocalRuntimes
 from webterm.drivers.local_session import LocalSession, Parting
 from webterm.drivers.local_tokens import is_confined, is_local, new_token, workspace_of
@@ -28,7 +30,7 @@ from webterm.drivers.sandbox_layout import Surroundings
 from webterm.errors import ShuttingDown, Unavailable
 from webterm.ids import WorkspaceId
 from webterm.keeper.client import KeeperClient, KeeperError, Taken
-from webterm.runtime import Progress, Runtime
+from webterm.runtime import Progress, Runtime, RuntimeProcess, RuntimeStats
 from webterm.session import Driver, Execution, Launch, Session, Size
 
 
@@ -76,6 +78,7 @@ class LocalDriver(Driver):
         self._closed = False
         surroundings = Surroundings(hidden=(directory, *hidden), readable=tuple(readable), shell=shell)
         self._runtimes = LocalRuntimes(directory, surroundings, self._keeper, self._exits, self._evict)
+        self._looking = LocalLooking(self._runtimes, self._keeper, lambda: self._exits)
 
     async def open(self, launch: Launch, size: Size) -> Session:
         keeper = await self._keeper()
@@ -178,6 +181,21 @@ class LocalDriver(Driver):
     async def is_up(self, workspace: WorkspaceId) -> bool:
         return await self._runtimes.is_up(workspace)
 
+    async def stats(self, workspace: WorkspaceId) -> RuntimeStats:
+        return await self._looking.stats(workspace)
+
+    async def processes(self, workspace: WorkspaceId) -> tuple[RuntimeProcess, ...]:
+        return await self._looking.processes(workspace)
+
+    async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
+        return await self._looking.ports(workspace)
+
+    async def dial(self, workspace: WorkspaceId, port: int) -> socket.socket:
+        return await self._looking.dial(workspace, port)
+
+    async def is_idle(self, workspace: WorkspaceId) -> bool:
+        return await self._looking.is_idle(workspace)
+
     async def kept(self) -> list[str]:
         await self._keeper()
         return [token for token in await self._keeping.tokens() if token not in self._exits and is_local(token)]
@@ -205,6 +223,7 @@ class LocalDriver(Driver):
         await asyncio.gather(*(execution.aclose() for execution in list(self._executions.values())))
         for session in list(self._sessions.values()):
             session.let_go()
+        await self._looking.aclose()
         with contextlib.suppress(Unavailable):
             await self._runtimes.aclose()
         if self._own_keeping is not None:

@@ -112,6 +112,10 @@ class LocalRuntimes:
                     )
             return holder.sandbox
 
+    def holder(self, workspace: WorkspaceId) -> Holder | None:
+        """The sandbox of a workspace, if this server has made or used it."""
+        return self._up.get(workspace)
+
     async def is_up(self, workspace: WorkspaceId) -> bool:
         """Whether there is one, also from before this server started. Raises `webterm.errors.Unavailable`."""
         if workspace in self._up:
@@ -241,7 +245,7 @@ class LocalRuntimes:
     ) -> Holder:
         """Find the way into a sandbox that is up, and hear of its end. ``pid`` is bubblewrap's."""
         runtime = plan.runtime
-        first, passage = await asyncio.to_thread(_way_in, pid)
+        first, passage = await asyncio.to_thread(way_in, pid)
         groups = await asyncio.to_thread(cgroups.make_groups, proof.trees, runtime.workspace, runtime.limits)
         sandbox = Sandbox(
             plan=plan,
@@ -365,7 +369,7 @@ async def _until_ready(master: int) -> None:
         said = (said + data)[-_LONGEST_REPORT:]
 
 
-def _way_in(holder: int) -> tuple[int, Passage]:
+def way_in(holder: int) -> tuple[int, Passage]:
     """The first process of a sandbox, and the passage. ``holder`` is bubblewrap, which has no other child. Blocks."""
     children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
     if len(children) != 1:

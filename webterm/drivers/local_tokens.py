@@ -34,6 +34,11 @@ def is_confined(token: str) -> bool:
     return match is not None and match[1] == "in"
 
 
+def unconfined_beginning(workspace: WorkspaceId) -> str:
+    """How the tokens of a workspace's unconfined programs begin; 16 characters follow."""
+    return f"at-{workspace}-"
+
+
 def holder_token(workspace: WorkspaceId) -> str:
     """The token of what holds a workspace's sandbox."""
     return _HOLDER + workspace

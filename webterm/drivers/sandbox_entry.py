@@ -84,6 +84,22 @@ class Passage:
         """Of nsenter(1)."""
         return tuple(f"--{_KINDS[kind]}=/proc/{self.holder}/fd/{fd}" for kind, fd in self.descriptors.items())
 
+    def network(self) -> tuple[int, ...]:
+        """What has to be entered, in this order, to get into the sandbox's own network; empty if it has none."""
+        ways = ("user", "net") if "net" in self.descriptors else ()
+        return tuple(self.descriptors[kind] for kind in ways if kind in self.descriptors)
+
+    def copied(self) -> Passage:
+        """The same with descriptors of its own. Raises OSError where there are no more."""
+        found: dict[str, int] = {}
+        try:
+            for kind, fd in self.descriptors.items():
+                found[kind] = os.dup(fd)
+        except OSError:
+            Passage(holder=self.holder, descriptors=found).close()
+            raise
+        return Passage(holder=self.holder, descriptors=found)
+
     def close(self) -> None:
         """Close the descriptors. To be called once."""
         for fd in self.descriptors.values():
