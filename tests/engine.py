@@ -24,6 +24,8 @@ BUSYBOX = images.BUSYBOX
 """Two megabytes: ``sh``, ``sleep``, ``nc``, ``httpd``, ``stty`` and the like. Starts fastest."""
 DEBIAN = images.DEBIAN
 """Debian with ``bash``, ``python3`` (minimal: no ``http.server``), ``procps`` and ``nft``."""
+BASE = images.BASE
+"""The same to build images from: its user is root, as that of images in registries."""
 SERVER = "webterm.server"
 """The label by which servers know what is theirs; the value is what `namespace` gives."""
 WORKSPACE = "webterm.workspace"
@@ -130,6 +132,21 @@ class RealEngine:
         assert isinstance(made, dict)
         self.call("POST", f"/containers/{made['Id']}/start")
         return str(made["Id"])
+
+    def follow(self, container: str, wanted: str) -> str:
+        """The first line of a container's log with ``wanted`` in it; waits for it."""
+        connection = _Connection(self.socket)
+        try:
+            connection.request("GET", f"{_API}/containers/{container}/logs?stdout=1&stderr=1&follow=1")
+            answer = connection.getresponse()
+            said = []
+            while head := answer.read(8):
+                said.append(answer.read(int.from_bytes(head[4:])).decode("utf-8", "replace"))
+                if wanted in said[-1]:
+                    return said[-1]
+            raise AssertionError(f"{container} has ended: {''.join(said)}")
+        finally:
+            connection.close()
 
     def execute(self, container: str, *argv: str, user: str = "") -> tuple[int, str]:
         """Run a command in a container to its end: its status, and all that it wrote to both streams."""

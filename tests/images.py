@@ -16,15 +16,19 @@ import socket
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
 
 BUSYBOX = "webterm-test:busybox"
 DEBIAN = "webterm-test:debian"
+BASE = "webterm-test:base"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "webterm-tests"
 SOCKET = Path(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://"))
+
+PYTHON = "3.11"
+"""The Python of DEBIAN."""
 
 _SUITE = "bookworm"
 _PACKAGES = ("procps", "python3-minimal")
@@ -37,6 +41,7 @@ _CHANGES = (
     "WORKDIR /workspace",
     'CMD ["sleep", "infinity"]',
 )
+_PATIENCE = 300.0
 _RECIPE = "webterm-test.recipe"
 AS_ROOT = () if os.geteuid() == 0 else ("sudo", "-n")
 
@@ -45,11 +50,31 @@ def ensure(engine: Path = SOCKET) -> None:
     """See to it that the engine at a socket has both images, as they are made here. Takes half a minute once."""
     ensure_busybox(engine)
     _ensure(engine, DEBIAN, _hash(repr((_SUITE, _PACKAGES, _LEFT_OUT)).encode()), _debian_tree)
+    build(engine, {"Dockerfile": f"FROM {DEBIAN}\nUSER 0\nENV HOME=/root\nWORKDIR /\n".encode()}, t=BASE)
 
 
 def ensure_busybox(engine: Path) -> None:
     """The small one alone."""
     _ensure(engine, BUSYBOX, _hash(Path(program("busybox", "busybox-static")).read_bytes()), _busybox_tree)
+
+
+def build(engine: Path, files: Mapping[str, bytes], **params: str) -> str:
+    """Build an image of ``files``, by their paths, with ``params`` as ``/build`` of the engine has them; what it said.
+
+    Raises AssertionError with all that was said where that fails.
+    """
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        for name, data in files.items():
+            _add(archive, name, tarfile.REGTYPE, 0o755 if data.startswith(b"#!") else 0o644, data)
+    size = context.tell()
+    context.seek(0)
+    query = urlencode({"rm": "1", "forcerm": "1"} | params)
+    _, answer = _ask(engine, "POST", f"/build?{query}", context, size)
+    lines = [json.loads(line) for line in answer.splitlines()]
+    said = "".join(line.get("stream") or line.get("error") or line.get("message") or "" for line in lines)
+    assert "Successfully built" in said, said
+    return said
 
 
 def _ensure(engine: Path, tag: str, recipe: str, tree: Callable[[Path], None]) -> None:
@@ -85,9 +110,9 @@ def _recipe(engine: Path, tag: str) -> str | None:
 
 
 def _ask(engine: Path, method: str, path: str, body: BinaryIO | None = None, size: int = 0) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("localhost", timeout=120)
+    connection = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
     connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(120)
+    connection.sock.settimeout(_PATIENCE)
     connection.sock.connect(str(engine))
     headers = {"Content-Length": str(size), "Content-Type": "application/x-tar"} if body is not None else {}
     try:
