@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from webterm.drivers.disk_guard import DiskGuard, End
+from webterm.drivers.docker_engine import Engine, EngineInfo, EngineRefusal
+from webterm.drivers.docker_faults import NetworkGone, put_in_words
+from webterm.drivers.docker_images import Images
+from webterm.drivers.docker_layers import LayerGuard, can_bound_layers
+from webterm.drivers.docker_network import ISOLATED, Networks, Reach
+from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE, EngineNews
+from webterm.drivers.docker_shape import FIRST, Shape, check_users, container, container_name, etc_files, user_of
+from webterm.drivers.ownership import give, write_public
+from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.runtime import OnRuntimeEnded, Progress, Runtime
 
-if TYPE_CHECKING:
-    from webterm.drivers.docker_engine import Engine
-    from webterm.drivers.docker_images import Images
-    from webterm.drivers.docker_network import Networks
+_log = logging.getLogger("webterm.drivers")
+
+START_TIMEOUT = 120.0
+AT_ONCE = 8
+"""Containers that are made at the same time; an engine does not make more of them sooner."""
+SETTLED = 120.0
+"""Seconds after which what does not run is nobody's who is just making it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +40,8 @@ class Container:
 
     ``address`` is its IPv4 address in the engine's machine, None where it has no network; ``user`` whom programs run
     as, ``UID:UID``. ``pid`` is its first process in our own process namespace, None where that is not visible (an
-    engine elsewhere). ``image`` is the image's id.
+    engine elsewhere). ``image`` is the image's id. ``memory`` (bytes), ``cpu`` (processors) and ``processes`` are its
+    limits, 0 is none. ``key`` differs where it would be made in another way.
     """
 
     id: str
@@ -31,14 +50,19 @@ class Container:
     user: str
     pid: int | None
     image: str
+    memory: int = 0
+    cpu: float = 0.0
+    processes: int = 0
+    key: str = ""
 
 
 class Containers:
     """The containers of the server that ``server`` names, in one engine.
 
     ``directory`` is for what containers are given from outside beside the workspace; ``on_host`` turns a path of ours
-    into that on the engine's machine. ``evict`` is called with a workspace whose programs have to end, and why; it has
-    to `stop` it. ``on_ended`` hears of containers that have ended without being asked to.
+    into that on the engine's machine. ``image`` is for runtimes that ask for none; ``disk`` the most bytes that one may
+    write outside of its workspace. ``evict`` is called with a workspace whose programs have to end, and why; it has to
+    `stop` it. ``on_ended`` hears of containers that have ended without being asked to.
     """
 
     on_ended: OnRuntimeEnded | None = None
@@ -56,9 +80,29 @@ class Containers:
         read_only: bool = False,
         disk: int = 0,
         on_host: Callable[[Path], Path] = lambda path: path,
-        evict: Callable[[WorkspaceId, str], Awaitable[None]] | None = None,
+        evict: End | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        raise NotImplementedError
+        self._engine = engine
+        self._images = images
+        self._networks = networks
+        self._server = server
+        self._directory = directory
+        self._image = image
+        self._network = network
+        self._read_only = read_only
+        self._disk = disk
+        self._on_host = on_host
+        self._clock = clock
+        self._info: EngineInfo | None = None
+        self._up: dict[WorkspaceId, Container] = {}
+        self._locks: dict[WorkspaceId, asyncio.Lock] = {}
+        self._making = asyncio.Semaphore(AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        evict = evict or self._evict
+        self._guard = DiskGuard(evict)
+        self._layers = LayerGuard(engine, disk, evict)
+        self._unsubscribe = engine.subscribe(self._hear)
 
     async def ensure(self, runtime: Runtime, progress: Progress = lambda _line: None) -> Container:
         """The container of a runtime, brought up if it is not.
@@ -67,33 +111,279 @@ class Containers:
         `webterm.errors.EngineUnavailable`, `webterm.errors.ImageMissing`, `webterm.errors.Unavailable`,
         `webterm.errors.DiskFull` and `webterm.errors.IsolationRefused`. Cancelling leaves it up, or not.
         """
-        raise NotImplementedError
+        async with self._lock(runtime.workspace):
+            wanted = await self._wanted(runtime, progress)
+            found = await self._found(runtime.workspace)
+            if found is not None and found.key != wanted["Labels"][KEY] and not await self._is_used(found):
+                progress("making the container anew, because it is to be another one")
+                await self._remove(runtime.workspace)
+                found = None
+            if found is None:
+                try:
+                    found = await self._start(runtime, wanted, progress)
+                except NetworkGone:
+                    self._networks.forget()
+                    found = await self._start(runtime, await self._wanted(runtime, progress), progress)
+            if runtime.workspace not in self._up:
+                self._up[runtime.workspace] = found
+                await self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, found.pid or 0)
+                self._layers.watch(runtime.workspace, found.id)
+            return found
 
     async def find(self, workspace: WorkspaceId) -> Container | None:
         """The container of a workspace if it is up, also from before this server started.
 
         Raises `webterm.errors.EngineUnavailable`.
         """
-        raise NotImplementedError
+        if self._engine.up and workspace in self._up:
+            return self._up[workspace]  # its end would have been told
+        return await self._found(workspace)
 
     async def stop(self, workspace: WorkspaceId) -> None:
         """End a workspace's container and everything in it, and remove it, if there is one.
 
         Raises `webterm.errors.EngineUnavailable`.
         """
-        raise NotImplementedError
+        async with self._lock(workspace):
+            self._forget(workspace)
+            await self._remove(workspace)
 
     async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
         """Remove this server's containers of workspaces that are not ``wanted``, and those that do not run.
 
         What was removed, a line each. Raises `webterm.errors.EngineUnavailable`.
         """
-        raise NotImplementedError
+        removed = []
+        for found in await self._listed(everything=True):
+            workspace = WorkspaceId(found["Labels"].get(WORKSPACE, ""))
+            settled = self._clock() - found["Created"] > SETTLED
+            ours_now = workspace in self._locks and self._locks[workspace].locked()
+            ended = found["State"] != "running" or not workspace
+            if not ours_now and (settled if ended else workspace not in wanted):
+                if workspace and self._up.get(workspace) is not None:
+                    self._forget(workspace)
+                await self._delete(found["Id"])
+                what = f"of workspace {workspace}" if workspace else "that was to do one thing"
+                removed.append(f"container {found['Id'][:12]} {what} ({found['Status']})")
+        return removed
 
     async def count(self) -> int:
         """How many are up. Raises `webterm.errors.EngineUnavailable`."""
-        raise NotImplementedError
+        return sum(WORKSPACE in found["Labels"] for found in await self._listed(everything=False))
 
     async def aclose(self) -> None:
         """Look after them no more; they stay. Twice is harmless."""
-        raise NotImplementedError
+        self._unsubscribe()
+        await asyncio.gather(self._guard.aclose(), self._layers.aclose())
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        self._up.clear()
+
+    def _lock(self, workspace: WorkspaceId) -> asyncio.Lock:
+        return self._locks.setdefault(workspace, asyncio.Lock())
+
+    def _forget(self, workspace: WorkspaceId) -> None:
+        self._up.pop(workspace, None)
+        self._guard.forget(workspace)
+        self._layers.forget(workspace)
+
+    async def _wanted(self, runtime: Runtime, progress: Progress) -> dict[str, Any]:
+        """What its container has to be made of, which is brought about."""
+        uid = user_of(runtime)
+        if self._info is None:
+            self._info = await self._engine.info()
+        check_users(self._info)
+        image = await self._images.ensure(runtime.image or self._image, progress)
+        reach: Reach = "internet" if self._network and runtime.network else "none"
+        network = await self._networks.ready(reach, progress)
+        etc = self._directory / str(uid)
+        return container(
+            Shape(server=self._server, read_only=self._read_only, disk=self._disk, info=self._info),
+            runtime,
+            image=image,
+            network=network,
+            files=self._on_host(runtime.files),
+            etc=self._on_host(etc),
+            quota=bool(self._disk) and can_bound_layers(self._info),
+        )
+
+    async def _start(self, runtime: Runtime, wanted: dict[str, Any], progress: Progress) -> Container:
+        await asyncio.to_thread(self._prepare, runtime)
+        name = container_name(runtime.workspace)
+        async with self._making:
+            progress("making the container")
+            try:
+                await self._create(name, wanted)
+                progress("starting the container")
+                await self._engine.call("POST", f"containers/{name}/start", timeout=START_TIMEOUT)
+            except BaseException as error:
+                with contextlib.suppress(WebtermError):
+                    await asyncio.shield(self._remove(runtime.workspace))
+                if isinstance(error, EngineRefusal):
+                    raise put_in_words(error, runtime.image or self._image, runtime.files) from error
+                raise
+        found = await self._found(runtime.workspace)
+        if found is None:
+            await self._remove(runtime.workspace)
+            raise Unavailable("the container ended as soon as it had been started")
+        return found
+
+    async def _create(self, name: str, wanted: dict[str, Any]) -> None:
+        """Make a container that does not run yet, whatever of that name has been left behind."""
+        for last in (False, True):
+            try:
+                await self._engine.call("POST", "containers/create", params={"name": name}, body=wanted, timeout=60)
+            except EngineRefusal as refusal:
+                if last:
+                    raise
+                if refusal.answer == 409:
+                    await self._delete_own(name)
+                elif "StorageOpt" in wanted["HostConfig"] and "storage-opt" in str(refusal).lower():
+                    wanted["HostConfig"].pop("StorageOpt")
+                else:
+                    raise
+            else:
+                return
+
+    def _prepare(self, runtime: Runtime) -> None:
+        """Make what it needs outside of it. Blocks."""
+        if not runtime.files.is_dir():
+            raise Unavailable("the workspace's directory is not there")
+        uid = user_of(runtime)
+        give(runtime.files, uid)
+        for name, text in etc_files(uid).items():
+            write_public(self._directory / str(uid) / name, text)
+
+    async def _found(self, workspace: WorkspaceId) -> Container | None:
+        try:
+            found = await self._engine.call("GET", f"containers/{container_name(workspace)}/json")
+        except EngineRefusal as refusal:
+            if refusal.answer == 404:
+                return None
+            raise
+        labels = found["Config"].get("Labels") or {}
+        if labels.get(SERVER) != self._server or not found["State"].get("Running"):
+            return None
+        return await _described(workspace, found)
+
+    async def _is_used(self, found: Container) -> bool:
+        """Whether anything runs in it. Where that cannot be told, something does."""
+        stats = await self._engine.call(
+            "GET", f"containers/{found.id}/stats", params={"stream": "false", "one-shot": "true"}
+        )
+        return bool((stats.get("pids_stats") or {}).get("current", FIRST + 1) > FIRST)
+
+    async def _remove(self, workspace: WorkspaceId) -> None:
+        await self._delete_own(container_name(workspace))
+
+    async def _delete_own(self, name: str) -> None:
+        """Remove a container of ours. Raises `webterm.errors.Unavailable` where it is another server's."""
+        try:
+            found = await self._engine.call("GET", f"containers/{name}/json")
+        except EngineRefusal as refusal:
+            if refusal.answer == 404:
+                return
+            raise
+        if (found["Config"].get("Labels") or {}).get(SERVER) != self._server:
+            raise Unavailable(f"the container engine has a container {name} that is not this server's")
+        await self._delete(found["Id"])
+
+    async def _delete(self, id_: str) -> None:
+        try:
+            await self._engine.call("DELETE", f"containers/{id_}", params={"force": "1", "v": "1"}, timeout=60)
+        except EngineRefusal as refusal:
+            if refusal.answer == 409:  # somebody else is just removing it
+                with contextlib.suppress(EngineRefusal):
+                    params = {"condition": "removed"}
+                    await self._engine.call("POST", f"containers/{id_}/wait", params=params, timeout=60)
+            elif refusal.answer != 404:
+                raise
+
+    async def _listed(self, *, everything: bool) -> list[dict[str, Any]]:
+        filters = json.dumps({"label": [f"{SERVER}={self._server}"]})
+        found: list[dict[str, Any]] = await self._engine.call(
+            "GET", "containers/json", params={"filters": filters, "all": "1" if everything else "0"}
+        )
+        return found
+
+    async def _evict(self, workspace: WorkspaceId, reason: str) -> None:
+        await self.stop(workspace)
+        self._tell(workspace, reason)
+
+    def _hear(self, news: EngineNews) -> None:
+        if news.kind == "down":
+            self._info = None
+        elif news.kind == "up":
+            self._own(self._look_again())
+        elif news.kind == "die" and news.workspace in self._up and self._up[news.workspace].id == news.container:
+            self._own(self._bury(self._up[news.workspace]))
+
+    def _own(self, work: Any) -> None:  # noqa: ANN401
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _look_again(self) -> None:
+        """See what has become of containers while nobody could be asked."""
+        with contextlib.suppress(EngineUnavailable):
+            running = {found["Id"] for found in await self._listed(everything=False)}
+            for known in list(self._up.values()):
+                if known.id not in running:
+                    await self._bury(known, "the container engine was stopped")
+
+    async def _bury(self, known: Container, reason: str = "") -> None:
+        """Remove a container that has ended though nobody asked it to, and tell why."""
+        if self._up.get(known.workspace) is not known:
+            return  # somebody has asked
+        self._forget(known.workspace)
+        try:
+            async with self._lock(known.workspace):
+                with contextlib.suppress(EngineRefusal):
+                    found = await self._engine.call("GET", f"containers/{known.id}/json")
+                    reason = reason or _why(found["State"])
+                await self._delete(known.id)
+        except WebtermError as error:
+            _log.warning("what is left of the container of workspace %s stays: %s", known.workspace, error)
+        if known.workspace not in self._up:  # else it is up again: somebody was quick
+            self._tell(known.workspace, reason or "its container was removed")
+
+    def _tell(self, workspace: WorkspaceId, reason: str) -> None:
+        _log.info("the container of workspace %s has ended: %s", workspace, reason)
+        if self.on_ended is not None:
+            self.on_ended(workspace, reason)
+
+
+async def _described(workspace: WorkspaceId, found: dict[str, Any]) -> Container:
+    networks = (found["NetworkSettings"].get("Networks") or {}).items()
+    addresses = [network["IPAddress"] for name, network in networks if name != ISOLATED]
+    limits, id_, pid = found["HostConfig"], found["Id"], found["State"].get("Pid") or 0
+    return Container(
+        id=id_,
+        workspace=workspace,
+        address=next(filter(None, addresses), None),
+        user=found["Config"]["User"],
+        pid=pid if await asyncio.to_thread(_is_visible, pid, id_) else None,
+        image=found["Image"],
+        memory=limits.get("Memory") or 0,
+        cpu=(limits.get("NanoCpus") or 0) / 1e9,
+        processes=max(0, (limits.get("PidsLimit") or 0) - FIRST),
+        key=found["Config"]["Labels"].get(KEY, ""),
+    )
+
+
+def _is_visible(pid: int, id_: str) -> bool:
+    """Whether a process number of the engine's machine means the same process to us. Blocks."""
+    try:
+        return id_ in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
+
+
+def _why(state: dict[str, Any]) -> str:
+    if state.get("OOMKilled"):
+        return "its programs used more memory than they may"
+    if state.get("Error"):
+        return str(state["Error"])[:200]
+    return f"its container ended (status {state.get('ExitCode')})"

@@ -101,9 +101,9 @@ class Networks:
         if status != 0:
             raise Unavailable(f"the rules for its packets were refused: {' '.join(said.split())[:300]}")
 
-    def forget(self, reach: Reach) -> None:
+    def forget(self) -> None:
         """A network of ours turned out to be missing: `ready` makes it again."""
-        self._made.discard(reach)
+        self._made.clear()
 
     async def remove_unused(self) -> list[str]:
         """Remove our networks in which no container is; their names. Raises `webterm.errors.EngineUnavailable`."""
