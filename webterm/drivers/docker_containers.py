@@ -61,8 +61,8 @@ class Containers:
 
     ``directory`` is for what containers are given from outside beside the workspace; ``on_host`` turns a path of ours
     into that on the engine's machine. ``image`` is for runtimes that ask for none; ``disk`` the most bytes that one may
-    write outside of its workspace. ``evict`` is called with a workspace whose programs have to end, and why; it has to
-    `stop` it. ``on_ended`` hears of containers that have ended without being asked to.
+    write outside of its workspace. ``on_ended`` hears of containers that have ended without being asked to. ``evict``
+    is called with a workspace whose programs have to end, and why; one that is set from outside has to `stop` it.
     """
 
     on_ended: OnRuntimeEnded | None = None
@@ -80,7 +80,6 @@ class Containers:
         read_only: bool = False,
         disk: int = 0,
         on_host: Callable[[Path], Path] = lambda path: path,
-        evict: End | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._engine = engine
@@ -99,9 +98,9 @@ class Containers:
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
-        evict = evict or self._evict
-        self._guard = DiskGuard(evict)
-        self._layers = LayerGuard(engine, disk, evict)
+        self.evict: End = self._evict
+        self._guard = DiskGuard(self._end)
+        self._layers = LayerGuard(engine, disk, self._end)
         self._unsubscribe = engine.subscribe(self._hear)
 
     async def ensure(self, runtime: Runtime, progress: Progress = lambda _line: None) -> Container:
@@ -307,6 +306,9 @@ class Containers:
             "GET", "containers/json", params={"filters": filters, "all": "1" if everything else "0"}
         )
         return found
+
+    async def _end(self, workspace: WorkspaceId, reason: str) -> None:
+        await self.evict(workspace, reason)
 
     async def _evict(self, workspace: WorkspaceId, reason: str) -> None:
         await self.stop(workspace)
