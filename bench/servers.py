@@ -53,7 +53,7 @@ class Webterm(Server):
         self._directory = tempfile.TemporaryDirectory(prefix="webterm-bench-")
         self._base = [sys.executable, "-m", "webterm"]
         self._data = ["--data-dir", str(Path(self._directory.name, "data"))]
-        quiet = {**os.environ, "WEBTERM_SERVER__LOG_LEVEL": "error"}
+        quiet = {**os.environ, "WEBTERM_SERVER__LOG_LEVEL": "error", "WEBTERM_RUNTIMES__DRIVER": "local"}
         command = [*self._base, "serve", "--port", "0", *self._data]
         self._process = subprocess.Popen(command, cwd=ROOT, env=quiet, stdout=subprocess.PIPE, text=True)
         try:

@@ -47,9 +47,11 @@ from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
 from webterm.web.routes import install
 from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
+from webterm.work.choosing import Choosing
 from webterm.work.executions import Executions
 from webterm.work.files import Files
 from webterm.work.line_shells import LineShells
+from webterm.work.looks import Looks
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -73,7 +75,8 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     drivers = _drivers(settings)
     hub = Hub(drivers, default_driver=LocalDriver.name, limits=_limits(settings), tell=trail.note)
     workspaces = Workspaces(store, settings, drivers=drivers, own_people=actor is None)
-    runtimes = Runtimes(workspaces, hub, drivers, settings, shared={LocalDriver.name}, default=LocalDriver.name)
+    choosing = Choosing(drivers, settings.runtimes.driver, local=LocalDriver.name)
+    runtimes = Runtimes(workspaces, hub, drivers, settings, choosing)
     site = Site(
         prefix=prefix,
         settings=settings,
@@ -142,6 +145,8 @@ async def _working(
     line_shells = LineShells(drivers, runtimes.place, files.holds, trail.note)
     for each in (executions, line_shells):
         runtimes.subscribe(each.on_runtime)
+        runtimes.used_by(each.is_in)
+    looks = Looks(workspaces, runtimes)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(workspaces.aclose)
         await workspaces.start()
@@ -149,9 +154,11 @@ async def _working(
         stack.push_async_callback(uploads.aclose)
         await uploads.start()
         stack.push_async_callback(watches.aclose)
+        stack.push_async_callback(looks.aclose)
         site.work = Workbench(
             workspaces=workspaces,
             runtimes=runtimes,
+            looks=looks,
             files=files,
             uploads=uploads,
             watches=watches,

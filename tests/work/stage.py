@@ -19,6 +19,7 @@ from webterm.session import Launch, Session, Size
 from webterm.settings import Local
 from webterm.settings_workspaces import Sandbox
 from webterm.terminals.rules import Order, TerminalRules
+from webterm.work.choosing import Choosing
 from webterm.work.runtimes import RuntimeChanged, Runtimes
 from webterm.work.workspaces import Workspace
 
@@ -75,7 +76,7 @@ class Stage:
         self.drivers = {"local": self.machine, "echo": EchoDriver()}
         self.hub = Hub(self.drivers, default_driver="local", limits=LIMITS)
         self.runtimes = Runtimes(
-            bench.workspaces, self.hub, self.drivers, bench.settings, shared={"local"}, default="local"
+            bench.workspaces, self.hub, self.drivers, bench.settings, Choosing(self.drivers, "local")
         )
         self.rules = TerminalRules(self.hub, self.runtimes.place)
         self.told: list[RuntimeChanged] = []

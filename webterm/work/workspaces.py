@@ -49,6 +49,7 @@ __all__ = [
     "Workspaces",
 ]
 
+IDS_AT_A_TIME = 1000
 MOST_PER_PAGE = 100
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2000
@@ -145,6 +146,14 @@ class Workspaces:
         async with self._store.reading() as conn:
             found = await workspaces.by_id(conn, workspace)
         return None if found is None or found.deleted is not None else self._admission.known(found)
+
+    async def all_ids(self) -> frozenset[WorkspaceId]:
+        """Every workspace that is not in the trash: for the server's own purposes."""
+        found: list[tuple[int, WorkspaceId]] = []
+        async with self._store.reading() as conn:
+            while page := await workspaces.ids_after(conn, found[-1][0] if found else 0, IDS_AT_A_TIME):
+                found += page
+        return frozenset(workspace for _, workspace in found)
 
     def left(self) -> set[WorkspaceId]:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
