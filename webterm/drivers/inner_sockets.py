@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webterm.drivers import inner_sockets_process
+from webterm.drivers.opening import opened
 from webterm.errors import NoSuchPort, Unavailable
 
 _ANSWER_TIMEOUT = 10.0
@@ -65,12 +66,7 @@ class InnerSockets:
         link, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         link.setblocking(False)
         self._link = link
-        starting = asyncio.get_running_loop().run_in_executor(None, _run, theirs)
-        try:
-            self._process = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            starting.add_done_callback(lambda _: self._reap(starting.result()))
-            raise
+        self._process = await opened(lambda: _run(theirs), self._reap)
         return link
 
     def _rest_later(self) -> None:
@@ -102,13 +98,13 @@ class InnerSockets:
         reaping.add_done_callback(self._reaping.discard)
 
 
-async def connect(sock: socket.socket, address: str, port: int) -> None:
+async def connect(sock: socket.socket, address: str, port: int, *, timeout: float = _CONNECT_TIMEOUT) -> None:
     """Connect a socket of ours, wherever it was made. It is closed where that fails, also by cancelling.
 
     Raises `webterm.errors.NoSuchPort` where nobody listens there, and `webterm.errors.Unavailable`.
     """
     try:
-        async with asyncio.timeout(_CONNECT_TIMEOUT):
+        async with asyncio.timeout(timeout):
             await asyncio.get_running_loop().sock_connect(sock, (address, port))
     except BaseException as error:
         sock.close()

@@ -21,6 +21,7 @@ from webterm.drivers.environment import COOKIE
 from webterm.drivers.inner_sockets import InnerSockets
 from webterm.drivers.local_runtimes import LocalRuntimes, way_in
 from webterm.drivers.local_tokens import holder_token, is_confined, unconfined_beginning, workspace_of
+from webterm.drivers.opening import opened
 from webterm.drivers.places import Place, Usage
 from webterm.drivers.sampling import Sampling
 from webterm.drivers.sandbox_entry import Passage
@@ -131,7 +132,7 @@ class LocalLooking:
             for fd in (taken.master, taken.memory):
                 if fd is not None:
                     os.close(fd)
-            first, passage = await asyncio.to_thread(way_in, taken.pid)
+            first, passage = await opened(lambda: way_in(taken.pid), lambda found: found[1].close())
         except (OSError, Unavailable, KeeperError):
             return None  # it is just ending
         return _inside(first, passage, (), RuntimeLimits()), passage
