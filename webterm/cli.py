@@ -15,6 +15,8 @@ from webterm.commands import options
 from webterm.commands.audit import audit
 from webterm.commands.db import db
 from webterm.commands.doctor import doctor
+from webterm.commands.gc import gc
+from webterm.commands.image import image
 from webterm.commands.users import user
 from webterm.errors import SettingsError, Unavailable
 
@@ -184,4 +186,6 @@ def _end_programs(settings: Settings) -> int:
 main.add_command(audit)
 main.add_command(db)
 main.add_command(doctor)
+main.add_command(gc)
+main.add_command(image)
 main.add_command(user)

@@ -150,21 +150,22 @@ class Containers:
     async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
         """Remove this server's containers of workspaces that are not ``wanted``, and those that do not run.
 
-        What was removed, a line each. Raises `webterm.errors.EngineUnavailable`.
+        One that is younger than `SETTLED` stays: somebody may just be making it. What was removed, a line each. Raises
+        `webterm.errors.EngineUnavailable`.
         """
         removed = []
         for found in await self._listed(everything=True):
             workspace = WorkspaceId(found["Labels"].get(WORKSPACE, ""))
-            settled = self._clock() - found["Created"] > SETTLED
-            ours_now = workspace in self._locks and self._locks[workspace].locked()
-            ended = found["State"] != "running" or not workspace
-            if not ours_now and (settled if ended else workspace not in wanted):
-                if workspace and self._up.get(workspace) is not None:
-                    self._forget(workspace)
+            if self._clock() - found["Created"] > SETTLED and not self._is_in_use(workspace, found, wanted):
+                self._forget(workspace)
                 await self._delete(found["Id"])
                 what = f"of workspace {workspace}" if workspace else "that was to do one thing"
                 removed.append(f"container {found['Id'][:12]} {what} ({found['Status']})")
         return removed
+
+    def _is_in_use(self, workspace: WorkspaceId, found: dict[str, Any], wanted: frozenset[WorkspaceId]) -> bool:
+        lock = self._locks.get(workspace)
+        return (lock is not None and lock.locked()) or (workspace in wanted and found["State"] == "running")
 
     async def count(self) -> int:
         """How many are up. Raises `webterm.errors.EngineUnavailable`."""

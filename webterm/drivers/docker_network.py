@@ -19,7 +19,7 @@ from webterm.drivers.docker_errand import run_errand
 from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_news import EngineNews
 from webterm.drivers.docker_rules import BRIDGES, neighbours_of, resolvers_of, rules
-from webterm.errors import EngineUnavailable, Unavailable, WebtermError
+from webterm.errors import EngineUnavailable, ImageMissing, Unavailable, WebtermError
 from webterm.runtime import Progress
 
 _log = logging.getLogger("webterm.drivers")
@@ -93,10 +93,19 @@ class Networks:
 
         Others' rules are left alone, and connections that are allowed stay open.
         """
-        image = await self._images.ensure(self._guard_image, progress)
-        script = rules(*await self._surroundings(image))
+        await self._hand_over_rules(await self._images.ensure(self._guard_image, progress))
+
+    async def check(self) -> None:
+        """Try whether the guard can be set, and change nothing. Raises `webterm.errors.Unavailable`."""
+        image = await self._images.find(self._guard_image)
+        if image is None:
+            raise ImageMissing(f"the container engine has no image {self._guard_image}")
+        await self._hand_over_rules(image, "--check")
+
+    async def _hand_over_rules(self, image: str, *options: str) -> None:
+        argv = ("nft", *options, rules(*await self._surroundings(image)))
         status, said = await run_errand(
-            self._engine, image, ("nft", script), server=self._server, network="host", capabilities=("NET_ADMIN",)
+            self._engine, image, argv, server=self._server, network="host", capabilities=("NET_ADMIN",)
         )
         if status != 0:
             raise Unavailable(f"the rules for its packets were refused: {' '.join(said.split())[:300]}")
