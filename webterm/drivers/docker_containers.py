@@ -167,6 +167,11 @@ class Containers:
         lock = self._locks.get(workspace)
         return (lock is not None and lock.locked()) or (workspace in wanted and found["State"] == "running")
 
+    async def all(self) -> list[Container]:
+        """Those that are up. Raises `webterm.errors.EngineUnavailable`."""
+        names = [found["Labels"].get(WORKSPACE) for found in await self._listed(everything=False)]
+        return [found for name in names if name and (found := await self._found(WorkspaceId(name))) is not None]
+
     async def count(self) -> int:
         """How many are up. Raises `webterm.errors.EngineUnavailable`."""
         return sum(WORKSPACE in found["Labels"] for found in await self._listed(everything=False))
