@@ -52,6 +52,8 @@ from webterm.work.executions import Executions
 from webterm.work.files import Files
 from webterm.work.line_shells import LineShells
 from webterm.work.looks import Looks
+from webterm.work.preview_shares import PreviewShares
+from webterm.work.previews import Previews
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -97,7 +99,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     app.cleanup_ctx.append(partial(_keeping, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
-    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes, drivers, trail))
+    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes, drivers, store, trail))
     app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
 
@@ -133,6 +135,7 @@ async def _working(
     workspaces: Workspaces,
     runtimes: Runtimes,
     drivers: Mapping[str, Driver],
+    store: Store,
     trail: AuditTrail,
     app: web.Application,
 ) -> AsyncIterator[None]:
@@ -147,6 +150,12 @@ async def _working(
         runtimes.subscribe(each.on_runtime)
         runtimes.used_by(each.is_in)
     looks = Looks(workspaces, runtimes)
+    shares = PreviewShares(store, workspaces, settings, own_people=site.actor_of is None)
+    previews = Previews(workspaces, looks.dial, shares)
+    runtimes.used_by(previews.open_in)
+    if site.login is not None:
+        previews.is_live = site.login.credentials.is_live
+        site.login.rights.subscribe(previews.on_change)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(workspaces.aclose)
         await workspaces.start()
@@ -155,10 +164,12 @@ async def _working(
         await uploads.start()
         stack.push_async_callback(watches.aclose)
         stack.push_async_callback(looks.aclose)
+        stack.push_async_callback(previews.aclose)
         site.work = Workbench(
             workspaces=workspaces,
             runtimes=runtimes,
             looks=looks,
+            previews=previews,
             files=files,
             uploads=uploads,
             watches=watches,
@@ -271,4 +282,6 @@ async def _leave(app: web.Application) -> None:
     """The server stops: open nothing more, and tell pages and whoever is in the middle of something to come back."""
     site = app[SITE]
     site.terminals.stop_opening()
+    if site.work is not None:
+        site.work.previews.shutdown()
     await asyncio.gather(site.connections.shutdown(), site.long_requests.shutdown())

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
@@ -33,15 +34,17 @@ BEGUN = web.RequestKey("webterm_begun", int)
 """The status of an answer that has begun."""
 ROW = web.RequestKey("webterm_row", Row)
 """What the table says about a request that was let in."""
+FOREIGN = web.ResponseKey("webterm_foreign", bool)
+"""That an answer is an app's in a preview, and has all the headers that it is to have."""
 POLICY = "Content-Security-Policy"
 GONE = 499
 """What others log, too, where the peer did not wait for its answer."""
 
 
-def guarded(row: Row) -> Handler:
-    """The row's handler behind the whole chain."""
+def guarded(row: Row, chain: Sequence[Step] | None = None) -> Handler:
+    """The row's handler behind the whole chain, or behind a part of it."""
     handler = row.handler
-    for step in reversed(CHAIN):
+    for step in reversed(CHAIN if chain is None else chain):
         handler = partial(step, row, handler)
     return handler
 
@@ -50,6 +53,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """The last hand on every answer of ours, the WebSocket handshake included (a signal of aiohttp)."""
     if REQUEST_ID in request:
         request[BEGUN] = response.status
+        if response.get(FOREIGN):
+            return
         own_policy = response.headers.get(POLICY)
         response.headers.update(site(request).headers)
         if own_policy is not None:
@@ -191,4 +196,17 @@ def check_access(row: Row, who: Actor | None) -> None:
             raise MissingScope(f"this needs the scope {row.access}")
 
 
-CHAIN = (_logged, _answered, _for_us, _preflight, _received, _known, _limited, _from_own_page, _let_in)
+Step = Callable[[Row, Handler, web.Request], Awaitable[web.StreamResponse]]
+CHAIN: Sequence[Step] = (
+    _logged,
+    _answered,
+    _for_us,
+    _preflight,
+    _received,
+    _known,
+    _limited,
+    _from_own_page,
+    _let_in,
+)
+OUTER: Sequence[Step] = (_logged, _answered)
+"""For what is no name of this server's own, where nobody is known."""

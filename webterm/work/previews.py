@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from webterm.access import Actor
 from webterm.accounts.secret_texts import hash_of, new_secret
-from webterm.clients.previewing import Answer, Headers, PreviewClient, Refusal, Tunnel
-from webterm.errors import LimitReached, NoSuchPort, NoSuchShare, NotSignedIn, ShuttingDown, Unavailable, WebtermError
+from webterm.clients.previewing import Answer, Dial, Headers, PreviewClient, Refusal, Tunnel
+from webterm.errors import LimitReached, NoSuchShare, NotSignedIn, ShuttingDown, Unavailable, WebtermError
 from webterm.hub.tasks import Tasks
 from webterm.ids import ProofId, UserId, WorkspaceId
-from webterm.session import Driver
 from webterm.store.changes import Change
 from webterm.work.admission import no_such
 from webterm.work.endings import Ending, MemberGone, WorkspaceGone
@@ -25,7 +23,6 @@ from webterm.work.workspaces import Workspaces
 
 __all__ = ["Answer", "Headers", "OnEnd", "Pass", "Previews", "Refusal", "Tunnel"]
 
-DriverAt = Callable[[WorkspaceId], Awaitable[Driver | None]]
 IsLive = Callable[[ProofId], Awaitable[bool]]
 
 LASTS = 12 * 3600.0
@@ -45,14 +42,14 @@ LOOK = 0.5
 class Previews:
     """All passes, and the way to what they open.
 
-    ``driver_at`` says with which driver a workspace's programs run. ``is_live`` says whether a proof of identity is
+    ``dial`` makes a connection to a port of a workspace. ``is_live`` says whether a proof of identity is
     still good; it may be set later. ``clock`` is in seconds, and never goes back.
     """
 
     def __init__(
         self,
         workspaces: Workspaces,
-        driver_at: DriverAt,
+        dial: Dial,
         shares: PreviewShares,
         *,
         clock: Callable[[], float] = time.monotonic,
@@ -60,13 +57,12 @@ class Previews:
         self.shares = shares
         self.is_live: IsLive | None = None
         self._workspaces = workspaces
-        self._driver_at = driver_at
         self._clock = clock
         self._passes: dict[str, Pass] = {}
         self._linked: dict[str, Pass] = {}  # by the hash of the link
         self._looks: dict[str, float] = {}
         self._tickets: dict[str, tuple[str, float]] = {}
-        self._client = PreviewClient(self._dial)
+        self._client = PreviewClient(dial)
         self._tasks = Tasks("previews")
         self._open = True
         workspaces.subscribe(self._on_ending)
@@ -236,12 +232,6 @@ class Previews:
             case MemberGone(workspace, user):
                 gone = [each for each in self._all() if (each.workspace, each.user) == (workspace, user)]
                 self._end(gone, no_such(workspace))
-
-    async def _dial(self, workspace: WorkspaceId, port: int) -> socket.socket:
-        driver = await self._driver_at(workspace)
-        if driver is None:
-            raise NoSuchPort(f"nothing of this workspace listens at port {port}")
-        return await driver.dial(workspace, port)
 
 
 def _over() -> NoSuchShare:
