@@ -232,6 +232,39 @@ export interface RuntimeLogs {
   text: string;
 }
 
+/** Where a port of a workspace is seen. `isolated`: the app has an origin of its own there. */
+export interface PreviewInfo {
+  port: number;
+  url: string;
+  isolated: boolean;
+}
+
+/** A link that shows a preview to whoever holds it. Times are in seconds since 1970. */
+export interface ShareInfo {
+  id: string;
+  port: number;
+  created_by: string;
+  created: number;
+  expires: number;
+}
+
+/** The links of a workspace that have not run out, the newest first. */
+export interface Shares {
+  items: ShareInfo[];
+}
+
+/** A link that is wanted. Without `minutes` it lasts for as long as the settings allow. */
+export interface NewShare {
+  port: number;
+  minutes?: number | null;
+}
+
+/** A new link. `url` is told only here. */
+export interface MadeShare {
+  share: ShareInfo;
+  url: string;
+}
+
 /** What a member is to be allowed: to look, to change files and run programs, or all that the owner may. */
 export interface NewRole {
   role: "own" | "read" | "write";
@@ -652,6 +685,10 @@ export interface Routes {
   "GET /api/v1/workspaces/{workspace}/runtime/ports": { body: null; answer: PortList };
   "GET /api/v1/workspaces/{workspace}/runtime/processes": { body: null; answer: ProcessList };
   "GET /api/v1/workspaces/{workspace}/runtime/logs": { body: null; answer: RuntimeLogs };
+  "GET /api/v1/workspaces/{workspace}/previews/{port}": { body: null; answer: PreviewInfo };
+  "GET /api/v1/workspaces/{workspace}/shares": { body: null; answer: Shares };
+  "POST /api/v1/workspaces/{workspace}/shares": { body: NewShare; answer: MadeShare };
+  "DELETE /api/v1/workspaces/{workspace}/shares/{share}": { body: null; answer: null };
   "GET /api/v1/workspaces/{workspace}/members/{member}": { body: null; answer: MemberInfo };
   "PUT /api/v1/workspaces/{workspace}/members/{member}": { body: NewRole; answer: MemberInfo };
   "DELETE /api/v1/workspaces/{workspace}/members/{member}": { body: null; answer: null };

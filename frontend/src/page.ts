@@ -21,6 +21,7 @@ import type { OpenFile } from "./files/open_file";
 import { Terminals } from "./terminals";
 import { DARK, LIGHT } from "./themes";
 import type { FileDialog } from "./files/dialogs";
+import type { RuntimeDialog } from "./runtimes/dialogs";
 import { Workplace } from "./workplace";
 
 const REMEMBERED = "webterm.terminal";
@@ -33,7 +34,8 @@ export type Dialog =
   | { kind: "close"; tab: Tab }
   | { kind: "help" }
   | { kind: "link"; text: string; invited: boolean }
-  | FileDialog;
+  | FileDialog
+  | RuntimeDialog;
 
 export class Page {
   readonly state = signal<State>({ kind: "idle" });

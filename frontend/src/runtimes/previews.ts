@@ -1,12 +1,16 @@
 /** The preview beside the terminals: what a program of the workspace shows on one of its ports. */
 
-import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { address } from "../api";
 import type { Look } from "./looking";
 
+/** Where what listens on a port is seen by who is signed in: the server leads on from there. */
+export function previewAddress(workspace: string, port: number): string {
+  return address(`/preview/${encodeURIComponent(workspace)}/${port}/`).href;
+}
+
 export class Preview {
-  /** Where it is; null while that is being asked. */
-  readonly address = signal<string | null>(null);
-  readonly problem = signal<string | null>(null);
+  readonly address: string;
   /** Grows with each time that it is to be loaded anew. */
   readonly round = signal(0);
   /** Whether somebody listens. */
@@ -16,16 +20,17 @@ export class Preview {
   constructor(
     readonly workspace: string,
     readonly port: number,
-    private readonly around: Around,
+    around: Around,
   ) {
+    this.address = previewAddress(workspace, port);
     const look = around.look(workspace);
     this.up = computed(() => look.ports.value.includes(port));
-    let was: boolean | null = null;
+    let before = true;
     // A program that was started again shows itself again.
     const follow = effect(() => {
       const up = this.up.value;
-      if (up && was === false) untracked(() => this.reload());
-      was = up;
+      if (up && !before) untracked(() => this.reload());
+      before = up;
     });
     const leave = around.begin(workspace);
     this.stop = () => {
@@ -34,17 +39,8 @@ export class Preview {
     };
   }
 
-  async reload(): Promise<void> {
-    try {
-      const address = await this.around.address(this.workspace, this.port);
-      batch(() => {
-        this.address.value = address;
-        this.problem.value = null;
-        this.round.value += 1;
-      });
-    } catch (error) {
-      this.problem.value = error instanceof Error ? error.message : String(error);
-    }
+  reload(): void {
+    this.round.value += 1;
   }
 
   close(): void {
@@ -56,8 +52,6 @@ export interface Around {
   look(workspace: string): Look;
   /** Look until the answer is called. */
   begin(workspace: string): () => void;
-  /** Where the preview of a port is. Rejects with a `Refusal`. */
-  address(workspace: string, port: number): Promise<string>;
 }
 
 export class Previews {
@@ -74,13 +68,12 @@ export class Previews {
   open(workspace: string, port: number): Preview {
     const before = this.all.value.get(workspace);
     if (before?.port === port) {
-      void before.reload();
+      before.reload();
       return before;
     }
     const preview = new Preview(workspace, port, this.around);
     this.all.value = new Map(this.all.value).set(workspace, preview);
     before?.close();
-    void preview.reload();
     return preview;
   }
 

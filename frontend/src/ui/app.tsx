@@ -1,6 +1,7 @@
 import "@xterm/xterm/css/xterm.css";
 import "../accounts.css";
 import "../files.css";
+import "../runtimes.css";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { sentence } from "../api";
 import type { Page } from "../page";
@@ -11,7 +12,9 @@ import { FindBar } from "./find";
 import { KeyBar } from "./keybar";
 import { Menu } from "./menu";
 import { Panels } from "./panel";
+import { PreviewPane } from "./preview";
 import { SignIn } from "./sign_in";
+import { Starting } from "./starting";
 import { StatusBar } from "./status";
 import { TabStrip } from "./tabs";
 import { followViewport } from "./viewport";
@@ -43,9 +46,11 @@ export function App({ page }: { page: Page }) {
             {/* Behind a file, the terminal keeps its size, and gets no keys. */}
             <div class="stage" ref={stage} id="stage" role="tabpanel" aria-label="Terminal" inert={edited} data-behind={edited} />
             <Empty page={page} />
+            <Starting page={page} />
             <DeskView page={page} />
             {page.finding.value && !edited && <FindBar page={page} />}
           </main>
+          <PreviewPane page={page} />
         </div>
         {!edited && <KeyBar page={page} />}
         <StatusBar page={page} />

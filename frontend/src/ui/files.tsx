@@ -9,6 +9,7 @@ import type { Shelf } from "../files/shelf";
 import { isNarrow, type Page } from "../page";
 import { FileSearch } from "./file_search";
 import { Icon, type IconName } from "./icons";
+import { Runs } from "./runs";
 import { Switcher } from "./switcher";
 import { TransferList } from "./transfers";
 import { TreeView } from "./tree";
@@ -35,6 +36,7 @@ export function FilesPanel({ page }: { page: Page }) {
   const panel = useRef<HTMLElement>(null);
   const shelf = page.work.shelf.value;
   const lost = page.work.workspaces.lost.value;
+  const workspace = page.work.workspaces.current.value;
   useEffect(() => {
     // Opened by hand: a page that comes back with its files open leaves the focus where it is.
     if (document.activeElement?.classList.contains("files-toggle") || isNarrow()) first(panel.current)?.focus();
@@ -60,6 +62,7 @@ export function FilesPanel({ page }: { page: Page }) {
           </button>
         </div>
         {shelf && !lost ? <Shelved key={shelf.workspace} page={page} shelf={shelf} /> : <NoWorkspace page={page} />}
+        {workspace && <Runs page={page} workspace={workspace} />}
         <TransferList transfers={page.work.transfers} />
       </aside>
     </>
