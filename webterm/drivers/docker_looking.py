@@ -19,6 +19,7 @@ from webterm.drivers import docker_survey, listeners
 from webterm.drivers.docker_engine import EngineRefusal
 from webterm.drivers.docker_place import hold
 from webterm.drivers.docker_relay import Relays
+from webterm.drivers.docker_shape import FIRST
 from webterm.drivers.docker_stream import Order, run
 from webterm.drivers.inner_sockets import InnerSockets, connect
 from webterm.drivers.listeners import Listener, Target
@@ -26,16 +27,15 @@ from webterm.drivers.opening import opened
 from webterm.drivers.places import Place, Usage
 from webterm.drivers.running_processes import Seen
 from webterm.drivers.sampling import Sampling
+from webterm.drivers.sandbox_layout import USER
 from webterm.errors import NoSuchPort, Unavailable
 from webterm.ids import WorkspaceId
-from webterm.runtime import RuntimeLimits, RuntimeProcess, RuntimeStats
+from webterm.runtime import RuntimeProcess, RuntimeStats
 
 if TYPE_CHECKING:
     from webterm.drivers.docker_containers import Container, Containers
     from webterm.drivers.docker_engine import Engine
 
-_USER = "user"
-"""The name of whom programs in containers run as."""
 _LONGEST_LOG = 1024 * 1024
 _SURVEY_TIMEOUT = 20.0
 _ROUTE_TIMEOUT = 2.0
@@ -54,7 +54,6 @@ class _Facts:
     Its ``listeners`` were ``heard`` of at that time.
     """
 
-    limits: RuntimeLimits | None = None
     relay: str | None = None
     routed: bool = True
     listeners: tuple[Listener, ...] = ()
@@ -94,13 +93,13 @@ class ContainerLooking:
             usage, cpu = await self._sampling.rate(
                 workspace, lambda: self._usage(view), lambda usage: usage.cpu, view.container.id
             )
-            limits = await self._limits(view)
+            limits = view.container
             return RuntimeStats(
                 cpu=None if cpu is None else round(cpu, 3),
                 cpu_limit=limits.cpu,
                 memory=usage.memory,
                 memory_limit=limits.memory,
-                processes=usage.processes,
+                processes=max(0, usage.processes - FIRST),
                 processes_limit=limits.processes,
                 received=usage.received,
                 sent=usage.sent,
@@ -114,7 +113,7 @@ class ContainerLooking:
         async def found(view: _View) -> tuple[RuntimeProcess, ...]:
             processes, boot = await self._processes(view)
             user = view.container.user.partition(":")[0]
-            users = {int(user): _USER} if user.isdigit() else {}
+            users = {int(user): USER} if user.isdigit() else {}
             return tuple(one.shown(users, boot) for one in processes)
 
         return await self._ask(workspace, found, ())
@@ -235,16 +234,6 @@ class ContainerLooking:
         params = {"stream": "false", "one-shot": "true"}
         said = await self._engine.call("GET", f"containers/{view.container.id}/stats", params=params)
         return docker_survey.usage_of(said)
-
-    async def _limits(self, view: _View) -> RuntimeLimits:
-        if view.facts.limits is None:
-            said = (await self._engine.call("GET", f"containers/{view.container.id}/json"))["HostConfig"]
-            view.facts.limits = RuntimeLimits(
-                processes=max(0, said.get("PidsLimit") or 0),
-                memory=said.get("Memory") or 0,
-                cpu=(said.get("NanoCpus") or 0) / 1e9,
-            )
-        return view.facts.limits
 
     async def _run(self, container: Container, script: str) -> bytes:
         order = Order(argv=("sh", "-c", script), user=container.user, stdin=False)
