@@ -85,7 +85,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
         names=Names(settings.hosts, server.public_url),
         proxies=Proxies(server.trusted_proxies),
         cors=Cors(server.cors_origins, prefix),
-        headers=security_headers(server),
+        headers=security_headers(server, settings.previews),
         limits=Limits(settings),
         metrics=Metrics(),
         terminals=TerminalRules(hub, runtimes.place),
