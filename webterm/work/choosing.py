@@ -39,7 +39,8 @@ class Choosing:
     """Chooses among ``drivers``. ``usual`` is the name of one, or `AUTO`: ``contained`` where it works, else ``local``.
 
     ``contained`` names the driver that runs each workspace in a container, ``local`` the one of this machine; a
-    ``contained`` that is none of the drivers never works. `start` before anything is chosen.
+    ``contained`` that is none of the drivers never works. ``patience`` is in seconds. `start`
+    it before anything is chosen.
     """
 
     def __init__(
@@ -50,17 +51,19 @@ class Choosing:
         contained: str = "docker",
         local: str = "local",
         clock: Callable[[], float] = time.monotonic,
+        patience: float = PATIENCE,
     ) -> None:
         self.usual = usual
         self.contained = contained
         self.local = local
         self._drivers = drivers
         self._clock = clock
+        self._patience = patience
         self._health: DriverHealth | None = None
         self._looked = self._worked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._late = False
-        self._subscribers: list[Callable[[], None]] = []
+        self._subscribers: list[Callable[[], object]] = []
         self._tasks = Tasks("choice of drivers")
 
     @property
@@ -73,7 +76,7 @@ class Choosing:
         """Whether the contained driver worked when last looked at."""
         return self._health is not None and self._health.works
 
-    def subscribe(self, callback: Callable[[], None]) -> None:
+    def subscribe(self, callback: Callable[[], object]) -> None:
         """Have ``callback`` called whenever the contained driver begins to work. It may not wait."""
         self._subscribers.append(callback)
 
@@ -111,7 +114,7 @@ class Choosing:
         return Choice(self.local, f"programs run on the server's machine: no container engine{why and f' ({why})'}")
 
     async def look(self) -> None:
-        """See whether the contained driver works, unless that was just seen. Waits for `PATIENCE` at most."""
+        """See whether the contained driver works, unless that was just seen. Waits for ``patience`` at most."""
         if self._clock() - self._looked < FRESH:
             return
         task = self._looking
@@ -120,7 +123,7 @@ class Choosing:
             self._late = False
         elif self._late:
             return
-        await asyncio.wait([task], timeout=PATIENCE)
+        await asyncio.wait([task], timeout=self._patience)
         if not task.done():
             self._late = True
             self._note(DriverHealth(works=False, reason="it does not answer"))

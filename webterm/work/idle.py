@@ -37,7 +37,7 @@ class Idle:
         up: Callable[[], Iterable[WorkspaceId]],
         is_idle: Callable[[WorkspaceId], Awaitable[bool]],
         tell: Callable[[WorkspaceId, float | None], None],
-        stop: Callable[[WorkspaceId], None],
+        stop: Callable[[WorkspaceId], Awaitable[None]],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._after = after
@@ -105,7 +105,7 @@ class Idle:
         left = self._left(workspace)
         if left <= 0:
             self._forget(workspace)
-            self._stop(workspace)
+            await self._stop(workspace)
         elif left <= self._warning and workspace not in self._warned:
             self._warned.add(workspace)
             self._tell(workspace, left)

@@ -85,6 +85,18 @@ class Plans:
         """What a workspace's container is made of; empty for a driver that has none."""
         return (found.environment.image or self._settings.docker.image) if driver in self.contained else ""
 
+    def outside(self, actor: Actor, driver: str) -> str | None:
+        """The driver of a program that belongs to no workspace; None where this actor's have to.
+
+        Raises `webterm.errors.IsolationRefused`.
+        """
+        if driver in self.contained:
+            return None
+        if driver not in self.shared or actor.owner or self._settings.local.isolation == "none":
+            return driver
+        self.check_isolation(driver)
+        return None
+
     def check_isolation(self, driver: str) -> None:
         """Raise `webterm.errors.IsolationRefused` where only the server's owner may use a driver."""
         if driver in self.shared and self._settings.local.isolation == "refuse":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from webterm.access import ITSELF, Actor, Role, Scope, Source
@@ -43,7 +44,14 @@ class Runtimes:
     """
 
     def __init__(
-        self, workspaces: Workspaces, hub: Hub, drivers: Mapping[str, Driver], settings: Settings, choosing: Choosing
+        self,
+        workspaces: Workspaces,
+        hub: Hub,
+        drivers: Mapping[str, Driver],
+        settings: Settings,
+        choosing: Choosing,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._workspaces = workspaces
         self._hub = hub
@@ -57,17 +65,16 @@ class Runtimes:
         self._stops: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._resting: set[WorkspaceId] = set()  # stopping, and who wants to be there may come in afterwards
         self._stopped: Counter[WorkspaceId] = Counter()
-        self._idle = Idle(
+        self.idle = Idle(
             settings.runtimes.idle_minutes * 60,
             up=lambda: self._where.at(choosing.contained),
             is_idle=self._is_idle,
             tell=self._warn,
             stop=self._rest,
+            clock=clock,
         )
-        self._idle.subscribe(self._is_viewed)
+        self.idle.subscribe(self._is_viewed)
         self._tasks = Tasks("runtimes")
-        for name in self.plans.homes & drivers.keys():
-            drivers[name].on_runtime_ended = partial(self._on_runtime_ended, name)
         choosing.subscribe(lambda: self._tasks.run(self._adopt()))
         workspaces.subscribe(self._on_ending)
 
@@ -81,18 +88,20 @@ class Runtimes:
 
     def used_by(self, in_use: InUse) -> None:
         """Have ``in_use`` asked before a runtime is stopped because nobody uses it."""
-        self._idle.subscribe(in_use)
+        self.idle.subscribe(in_use)
         self._where.subscribe(in_use)
 
     def touch(self, workspace: WorkspaceId) -> None:
         """Somebody uses a runtime: it does not stop by itself for as long as the settings say."""
-        self._idle.touch(workspace)
+        self.idle.touch(workspace)
 
     async def start_up(self) -> None:
         """End what runs where its person may not be any more: rights end while no server runs, too.
 
         Sandboxes and containers that have outlived the server before are taken over in the background.
         """
+        for name in self.plans.homes & self._drivers.keys():
+            self._drivers[name].on_runtime_ended = partial(self._on_runtime_ended, name)
         await self.choosing.start()
         for left in self._workspaces.left():
             self._end(left, ITSELF)
@@ -104,11 +113,11 @@ class Runtimes:
                 self._hub.evict(workspace, user)
         for workspace in lived_on:
             self._tasks.run(self._take_over(workspace))
-        self._idle.start()
+        self.idle.start()
 
     async def aclose(self) -> None:
         """Stop starting and stopping. Runtimes stay as they are. Twice is harmless."""
-        await self._idle.aclose()
+        await self.idle.aclose()
         await self.choosing.aclose()
         await self._tasks.aclose()
 
@@ -214,7 +223,7 @@ class Runtimes:
             reason=choice.reason,
             image=self.plans.image(found, choice.driver),
             terminals=terminals,
-            stops_in=self._idle.stops_in(found.id),
+            stops_in=self.idle.stops_in(found.id),
             limits=self.plans.limits(found),
             network=self.plans.network(choice.driver) and found.environment.network,
         )
@@ -223,13 +232,7 @@ class Runtimes:
         """The driver of a program that belongs to no workspace; None where this actor's have to."""
         if asked is None and actor.owner:
             return self.choosing.local
-        name = (await self.choosing.choose(asked)).driver
-        if name in self.plans.contained:
-            return None
-        if name not in self.plans.shared or actor.owner or self._settings.local.isolation == "none":
-            return name
-        self.plans.check_isolation(name)
-        return None
+        return self.plans.outside(actor, (await self.choosing.choose(asked)).driver)
 
     def _check_still(self, actor: Actor, found: Workspace, mark: int, stops: int) -> None:
         if self._workspaces.ended(mark, found.id, actor.id, Role.WRITE):
@@ -363,16 +366,14 @@ class Runtimes:
         why = "" if seconds is None else "nobody looks, and nothing runs here but shells at their prompt"
         self._news.warn(workspace, seconds, why)
 
-    def _rest(self, workspace: WorkspaceId) -> None:
+    async def _rest(self, workspace: WorkspaceId) -> None:
         """Nobody uses it: stop it until somebody comes."""
-        if workspace not in self._stops:
-            self._resting.add(workspace)
-            minutes = self._settings.runtimes.idle_minutes
-            why = f"stopped because for {minutes:g} minutes nobody looked, and nothing ran but shells at their prompt"
-            self._tasks.run(self._note_rest(workspace))
-            self._end(workspace, ITSELF, why)
-
-    async def _note_rest(self, workspace: WorkspaceId) -> None:
+        if workspace in self._stops:
+            return
+        self._resting.add(workspace)
+        minutes = self._settings.runtimes.idle_minutes
+        why = f"stopped because for {minutes:g} minutes nobody looked, and nothing ran but shells at their prompt"
+        self._end(workspace, ITSELF, why)
         if (found := await self._workspaces.known(workspace)) is not None:
             await self._workspaces.note("workspace.idle", found, ITSELF)
 

@@ -23,7 +23,7 @@ class Whereabouts:
         self._hub = hub
         self._drivers = drivers
         self._choosing = choosing
-        self._homes = sorted(homes & drivers.keys(), key=lambda name: name != choosing.contained)
+        self._homes = sorted(homes, key=lambda name: name != choosing.contained)
         self._at: dict[WorkspaceId, Choice] = {}
         self._coming: set[WorkspaceId] = set()
         self._bare: set[WorkspaceId] = set()  # without a sandbox or container that could be asked
@@ -73,7 +73,7 @@ class Whereabouts:
             if self._at.get(workspace) is known and workspace not in self._bare:
                 del self._at[workspace]
         for name in self._homes:
-            if name in used or (known is None and await self._is_up(name, workspace)):
+            if name in used or (known is None and name in self._drivers and await self._is_up(name, workspace)):
                 return self._at.setdefault(workspace, Choice(name))
         return None
 
