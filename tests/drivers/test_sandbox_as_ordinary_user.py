@@ -46,13 +46,14 @@ def home(tmp_path: Path) -> Path:
             "-k",
             "fork_bomb or memory_hog or killing_everybody or leaves_nothing or outlives",
         ),
+        ("tests/drivers/test_local_looking.py", "-k", "same_port or calling or found_again or (told and True)"),
         (
             "tests/contract/test_session.py",
             "-k",
             "sandbox and uvloop and (signal or status or clos or new_size or mix)",
         ),
     ],
-    ids=["secrets", "hogs", "contract"],
+    ids=["secrets", "hogs", "looking", "contract"],
 )
 def test_everything_holds(home: Path, chosen: tuple[str, ...]) -> None:
     assert " passed" in pytest_as_ordinary_user(home, *chosen)

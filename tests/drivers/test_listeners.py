@@ -1,0 +1,58 @@
+"""Who listens where, and where a connection may go to so that nobody else answers."""
+
+from __future__ import annotations
+
+import socket
+
+from webterm.drivers import listeners
+from webterm.drivers.listeners import Listener, Target
+
+ANY, ANY6 = "0.0.0.0", "::"
+FOUR, SIX = Target(socket.AF_INET, "127.0.0.1"), Target(socket.AF_INET6, "::1")
+
+
+def test_the_tables_of_this_machine_are_understood() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as four,
+        socket.create_server(("::1", 0), family=socket.AF_INET6) as six,
+        socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as both,
+        socket.create_connection(four.getsockname()),
+    ):
+        found = listeners.read("/proc/self/net")
+        own = listeners.inodes(["/proc/self"])
+        ours = {(one.address, one.port) for one in found if one.inode in own}
+        assert ours == {
+            ("127.0.0.1", four.getsockname()[1]),
+            ("::1", six.getsockname()[1]),
+            ("::", both.getsockname()[1]),
+        }
+    assert listeners.read("/proc/self/nothing") == ()
+
+
+def test_a_mapped_address_is_the_one_of_the_other_family() -> None:
+    row = b"0: 0000000000000000FFFF00000100007F:1F90 0:0 0A 0 0 0 0 0 77 1 0 0"
+    assert list(listeners.parse(b"  sl  local_address ...\n" + row)) == [Listener("127.0.0.1", 8080, 77)]
+
+
+def test_loopback_comes_first_and_nothing_where_nobody_listens() -> None:
+    there = [Listener("10.0.0.7", 80, 1), Listener(ANY, 81, 2), Listener(ANY6, 82, 3), Listener("127.0.1.1", 83, 4)]
+    assert listeners.targets(there, 80) == (Target(socket.AF_INET, "10.0.0.7"),)
+    assert listeners.targets(there, 81) == (FOUR,)
+    assert listeners.targets(there, 82) == (FOUR, SIX)
+    assert listeners.targets(there, 83) == (Target(socket.AF_INET, "127.0.1.1"),)
+    assert listeners.targets(there, 84) == ()
+
+
+def test_an_address_where_another_may_answer_is_left_out() -> None:
+    own, other = 1, 2
+    cases = [
+        ([Listener(ANY, 80, own), Listener("127.0.0.1", 80, other)], ()),
+        ([Listener(ANY6, 80, own), Listener(ANY, 80, other)], (SIX,)),
+        ([Listener(ANY, 80, own), Listener("::1", 80, other)], (FOUR,)),
+        ([Listener("127.0.0.1", 80, own), Listener("127.0.0.1", 80, other)], ()),
+        ([Listener(ANY, 80, other)], ()),
+        ([Listener("127.0.0.1", 80, own), Listener("10.0.0.7", 80, other)], (FOUR,)),
+    ]
+    for there, expected in cases:
+        assert listeners.targets(there, 80, {own}) == expected, there
+    assert listeners.answering(cases[1][0], 80, FOUR) == {own, other}
