@@ -36,7 +36,6 @@ export function FilesPanel({ page }: { page: Page }) {
   const panel = useRef<HTMLElement>(null);
   const shelf = page.work.shelf.value;
   const lost = page.work.workspaces.lost.value;
-  const workspace = page.work.workspaces.current.value;
   useEffect(() => {
     // Opened by hand: a page that comes back with its files open leaves the focus where it is.
     if (document.activeElement?.classList.contains("files-toggle") || isNarrow()) first(panel.current)?.focus();
@@ -62,7 +61,7 @@ export function FilesPanel({ page }: { page: Page }) {
           </button>
         </div>
         {shelf && !lost ? <Shelved key={shelf.workspace} page={page} shelf={shelf} /> : <NoWorkspace page={page} />}
-        {workspace && <Runs page={page} workspace={workspace} />}
+        <Runs page={page} />
         <TransferList transfers={page.work.transfers} />
       </aside>
     </>

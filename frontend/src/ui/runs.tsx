@@ -20,8 +20,10 @@ interface Props {
   workspace: Workspace;
 }
 
-export function Runs({ page, workspace }: Props) {
+export function Runs({ page }: { page: Page }) {
   const open = page.preferences.runs.value;
+  const workspace = page.work.workspaces.current.value;
+  if (!workspace) return null;
   const state = page.work.workspaces.runtimes.value.get(workspace.id)?.state;
   return (
     <section class="runs" aria-label="Programs">
