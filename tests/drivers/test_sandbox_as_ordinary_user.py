@@ -46,7 +46,7 @@ def home(tmp_path: Path) -> Path:
             "-k",
             "fork_bomb or memory_hog or killing_everybody or leaves_nothing or outlives",
         ),
-        ("tests/drivers/test_local_looking.py", "-k", "same_port or calling or found_again or (told and True)"),
+        ("tests/drivers/test_local_looking.py", "-k", "same_port or calling or found_again or what_runs"),
         (
             "tests/contract/test_session.py",
             "-k",
