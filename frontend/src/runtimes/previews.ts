@@ -1,6 +1,6 @@
 /** The preview beside the terminals: what a program of the workspace shows on one of its ports. */
 
-import { computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
 import { address } from "../api";
 import type { Look } from "./looking";
 
@@ -15,6 +15,8 @@ export class Preview {
   readonly round = signal(0);
   /** Whether somebody listens. */
   readonly up: ReadonlySignal<boolean>;
+  /** Whether there is something to see: what was loaded stays when nobody listens any more. */
+  readonly loaded = signal(false);
   private readonly stop: () => void;
 
   constructor(
@@ -31,6 +33,7 @@ export class Preview {
       const up = this.up.value;
       if (up && !before) untracked(() => this.reload());
       before = up;
+      if (up) this.loaded.value = true;
     });
     const leave = around.begin(workspace);
     this.stop = () => {
@@ -40,7 +43,10 @@ export class Preview {
   }
 
   reload(): void {
-    this.round.value += 1;
+    batch(() => {
+      this.round.value += 1;
+      this.loaded.value = this.up.value;
+    });
   }
 
   close(): void {

@@ -92,7 +92,7 @@ function News({ preview }: { preview: Preview }) {
 
 function Frame({ page, preview }: { page: Page; preview: Preview }) {
   const domain = page.work.runs.previewDomain.value;
-  if (domain === undefined) return <div class="instead" aria-busy="true" />;
+  if (domain === undefined || !preview.loaded.value) return <div class="instead" aria-busy={domain === undefined} />;
   return (
     <iframe
       key={preview.round.value}

@@ -124,11 +124,13 @@ describe("a preview", () => {
     const preview = previews.open("w", 80);
     expect(preview.round.value).toBe(0);
     hear({ type: "port_closed", workspace: "w", port: 80 });
-    expect(preview.up.value).toBe(false);
+    expect([preview.up.value, preview.loaded.value]).toEqual([false, true]);
+    preview.reload();
+    expect(preview.loaded.value).toBe(false);
     open(80);
-    expect(preview.round.value).toBe(1);
+    expect([preview.round.value, preview.loaded.value]).toEqual([2, true]);
     expect(previews.open("w", 80)).toBe(preview);
-    expect(preview.round.value).toBe(2);
+    expect(preview.round.value).toBe(3);
     preview.close();
   });
 });
