@@ -113,6 +113,12 @@ class Choosing:
         why = self._health.reason if self._health is not None else ""
         return Choice(self.local, f"programs run on the server's machine: no container engine{why and f' ({why})'}")
 
+    def trouble(self, driver: str) -> str:
+        """Why a driver cannot be used at the moment, as was last seen; empty where it can, or nobody has looked."""
+        if driver != self.contained or self._health is None or self._health.works:
+            return ""
+        return f"containers cannot be used now: {self._health.reason}"
+
     async def look(self) -> None:
         """See whether the contained driver works, unless that was just seen. Waits for ``patience`` at most."""
         if self._clock() - self._looked < FRESH:

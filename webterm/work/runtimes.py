@@ -215,7 +215,8 @@ class Runtimes:
         state, message = last.state, last.message
         if state in (RuntimeState.ABSENT, RuntimeState.READY):
             up = here is not None or terminals or self._where.is_bare(found.id)
-            state, message = (RuntimeState.READY, "") if up else (RuntimeState.ABSENT, last.message)
+            state = RuntimeState.READY if up else RuntimeState.ABSENT
+            message = "" if up else last.message or self.choosing.trouble(choice.driver)
         return RuntimeStatus(
             state=state,
             message=message,
@@ -290,7 +291,7 @@ class Runtimes:
             for line in await driver.collect(wanted):
                 log.info("%s", line)
             for workspace in wanted:
-                if workspace not in self._starts and await driver.is_up(workspace):
+                if self._where.last(workspace) is None and await driver.is_up(workspace):
                     await self._take_over(workspace)
         except WebtermError as error:
             log.warning("containers that were there before are not looked after: %s", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 from webterm.errors import Conflict, Unavailable
@@ -11,6 +12,9 @@ from webterm.session import Driver
 from webterm.work.choosing import Choice, Choosing
 from webterm.work.idle import InUse
 from webterm.work.workspaces import Workspace
+
+PATIENCE = 5.0
+"""Seconds within which a driver has to say whether something is up; one that does not is not waited for."""
 
 
 class Whereabouts:
@@ -111,6 +115,7 @@ class Whereabouts:
         if name == self._choosing.contained and not self._choosing.works:
             return False  # it could not be asked, or was not wanted so far
         try:
-            return await self._drivers[name].is_up(workspace)
-        except Unavailable:
+            async with asyncio.timeout(PATIENCE):
+                return await self._drivers[name].is_up(workspace)
+        except (Unavailable, TimeoutError):
             return False
