@@ -118,16 +118,6 @@ function Image({ draft, choices, change }: PartProps) {
             <option key={name} value={name} />
           ))}
       </datalist>
-      <Field
-        label="Published ports"
-        name="ports"
-        placeholder="none"
-        hint="Previews do not need them: only what other machines are to reach directly."
-        autocomplete="off"
-        inputMode="numeric"
-        value={draft.ports}
-        onInput={(event) => change({ ports: event.currentTarget.value })}
-      />
     </>
   );
 }

@@ -15,7 +15,7 @@ export function Running({ page }: { page: Page }) {
   return (
     <>
       {runtime?.state === "starting" && <span class="long told">Starting{runtime.message && `: ${cleanTitle(runtime.message)}`}</span>}
-      {runtime?.state === "failed" && <span class="long told">Not started: {cleanTitle(runtime.message)}</span>}
+      {runtime?.state === "failed" && <span class="long told">Failed: {cleanTitle(runtime.message)}</span>}
       <Sleeping page={page} workspace={workspace.id} />
       <Listening page={page} workspace={workspace.id} />
     </>

@@ -10,7 +10,7 @@ const TICK_MS = 1_000;
 interface Props {
   page: Page;
   workspace: string;
-  /** Whether there is room for the reason, too. */
+  /** Whether there is room for the reason, too: where it is told beside the status line. */
   long?: boolean;
 }
 
@@ -26,10 +26,12 @@ export function Sleeping({ page, workspace, long = false }: Props) {
   };
   return (
     <span class="sleeping">
-      {/* A screen reader is told once, not each second. */}
-      <span class="unseen" role="status">
-        This workspace stops soon, because nothing runs in it.
-      </span>
+      {/* A screen reader is told once and not each second, at one place. */}
+      {!long && (
+        <span class="unseen" role="status">
+          This workspace stops soon, because nothing runs in it.
+        </span>
+      )}
       <span aria-hidden="true">
         stops in {remaining(seconds)}
         {long && " because nothing runs"}
