@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 
 from webterm.accounts.tokens import PREFIX
-from webterm.errors import Forbidden, PreviewFailed
-from webterm.web.gate import FOREIGN
+from webterm.errors import Forbidden, NoSuchPort, PreviewFailed, Unavailable, WebtermError
+from webterm.web.gate import BEGUN, FOREIGN
 from webterm.web.preview_headers import View, back, onward, preflight, upgrading
 from webterm.web.preview_tunnels import tunnelled
 from webterm.web.site import Site, site, work
@@ -39,11 +39,24 @@ async def passed_on(request: web.Request, given: Pass, view: View, target: str) 
     if early is not None:
         return web.Response(status=204, headers=early)
     span = Span(site(request).long_requests.standstill)
-    with given.visit(span.end):
-        async with span.running(), _while_there(request, span):
-            if is_upgrade(request):
-                return await _upgraded(request, given, view, target, span)
-            return await _answered(request, given, view, target, span)
+    try:
+        with given.visit(span.end):
+            async with span.running(), _while_there(request, span):
+                if is_upgrade(request):
+                    return await _upgraded(request, given, view, target, span)
+                return await _answered(request, given, view, target, span)
+    except (NoSuchPort, Unavailable) as error:
+        if BEGUN in request or request.headers.get("Sec-Fetch-Dest") != "iframe":
+            raise
+        return _in_frame(error, view)
+
+
+def _in_frame(error: WebtermError, view: View) -> web.Response:
+    """Why there is nothing to see, for who looks at a frame: there, browsers do not show our other refusals."""
+    headers = back([("Content-Type", "text/plain; charset=utf-8")], view)
+    response = web.Response(status=error.status, body=str(error).encode("utf-8", "replace"), headers=list(headers))
+    response[FOREIGN] = True
+    return response
 
 
 async def _answered(request: web.Request, given: Pass, view: View, target: str, span: Span) -> web.StreamResponse:
