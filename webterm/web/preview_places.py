@@ -12,6 +12,7 @@ from webterm.web.gate import asked_host
 from webterm.web.hosts import DEFAULT_PORTS, Authority, origin_of
 from webterm.web.preview_headers import View
 from webterm.web.site import Site, site
+from webterm.web.visitors import is_upgrade
 
 LABEL = re.compile(r"(?P<port>[1-9][0-9]{0,4})--(?P<workspace>[a-z0-9][a-z0-9-]{0,55})")
 HIGHEST = 65_535
@@ -101,4 +102,6 @@ def view_at_host(request: web.Request, place: Place) -> View:
 
 def is_navigation(request: web.Request) -> bool:
     """Whether a browser is to show what comes. Programs, and browsers of long ago, do not say."""
-    return request.method in ("GET", "HEAD") and request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
+    if request.method not in ("GET", "HEAD") or is_upgrade(request):
+        return False
+    return request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate"
