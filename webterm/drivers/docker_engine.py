@@ -294,7 +294,7 @@ def _faults(host: str, timeout: float) -> Iterator[None]:
             raise EngineUnavailable(_unanswered(host, error.__context__)) from error
         raise EngineRefusal(error.status, error.message) from error
     except TimeoutError as error:
-        raise EngineUnavailable(f"the container engine did not answer within {timeout:.0f} seconds") from error
+        raise EngineUnavailable(f"the container engine did not answer within {timeout:g} seconds") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         raise EngineUnavailable(_unanswered(host, error)) from error
 
