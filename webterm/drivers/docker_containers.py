@@ -8,22 +8,25 @@ import json
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from webterm.drivers.disk_guard import DiskGuard, End
+from webterm.drivers.docker_container import Container, described, why_ended
 from webterm.drivers.docker_engine import Engine, EngineInfo, EngineRefusal
 from webterm.drivers.docker_faults import NetworkGone, put_in_words
 from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_layers import LayerGuard, can_bound_layers
-from webterm.drivers.docker_network import ISOLATED, Networks, Reach
+from webterm.drivers.docker_network import Networks, Reach
 from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE, EngineNews
 from webterm.drivers.docker_shape import FIRST, Shape, check_users, container, container_name, etc_files, user_of
+from webterm.drivers.finishing import finished
 from webterm.drivers.ownership import give, write_public
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.runtime import OnRuntimeEnded, Progress, Runtime
+
+__all__ = ["Container", "Containers"]
 
 _log = logging.getLogger("webterm.drivers")
 
@@ -32,28 +35,6 @@ AT_ONCE = 8
 """Containers that are made at the same time; an engine does not make more of them sooner."""
 SETTLED = 120.0
 """Seconds after which what does not run is nobody's who is just making it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Container:
-    """The container of a workspace, running.
-
-    ``address`` is its IPv4 address in the engine's machine, None where it has no network; ``user`` whom programs run
-    as, ``UID:UID``. ``pid`` is its first process in our own process namespace, None where that is not visible (an
-    engine elsewhere). ``image`` is the image's id. ``memory`` (bytes), ``cpu`` (processors) and ``processes`` are its
-    limits, 0 is none. ``key`` differs where it would be made in another way.
-    """
-
-    id: str
-    workspace: WorkspaceId
-    address: str | None
-    user: str
-    pid: int | None
-    image: str
-    memory: int = 0
-    cpu: float = 0.0
-    processes: int = 0
-    key: str = ""
 
 
 class Containers:
@@ -225,21 +206,23 @@ class Containers:
                 await self._engine.call("POST", f"containers/{name}/start", timeout=START_TIMEOUT)
             except BaseException as error:
                 with contextlib.suppress(WebtermError):
-                    await asyncio.shield(self._remove(runtime.workspace))
+                    await finished(self._remove(runtime.workspace))
                 if isinstance(error, EngineRefusal):
                     raise put_in_words(error, runtime.image or self._image, runtime.files) from error
                 raise
         found = await self._found(runtime.workspace)
         if found is None:
+            state = await self._state(name)
             await self._remove(runtime.workspace)
-            raise Unavailable("the container ended as soon as it had been started")
+            raise Unavailable(f"the image {runtime.image or self._image} cannot be used: {why_ended(state)}")
         return found
 
     async def _create(self, name: str, wanted: dict[str, Any]) -> None:
         """Make a container that does not run yet, whatever of that name has been left behind."""
         for last in (False, True):
             try:
-                await self._engine.call("POST", "containers/create", params={"name": name}, body=wanted, timeout=60)
+                # Whoever is cancelled waits for it: what is just being made could not be removed.
+                await finished(self._engine.call("POST", "containers/create", params={"name": name}, body=wanted))
             except EngineRefusal as refusal:
                 if last:
                     raise
@@ -271,7 +254,14 @@ class Containers:
         labels = found["Config"].get("Labels") or {}
         if labels.get(SERVER) != self._server or not found["State"].get("Running"):
             return None
-        return await _described(workspace, found)
+        return await described(workspace, found)
+
+    async def _state(self, container: str) -> dict[str, Any]:
+        """How one stands that there may be no more."""
+        with contextlib.suppress(EngineRefusal):
+            found = await self._engine.call("GET", f"containers/{container}/json")
+            return dict(found["State"])
+        return {}
 
     async def _is_used(self, found: Container) -> bool:
         """Whether anything runs in it. Where that cannot be told, something does."""
@@ -348,50 +338,14 @@ class Containers:
         self._forget(known.workspace)
         try:
             async with self._lock(known.workspace):
-                with contextlib.suppress(EngineRefusal):
-                    found = await self._engine.call("GET", f"containers/{known.id}/json")
-                    reason = reason or _why(found["State"])
+                reason = reason or why_ended(await self._state(known.id))
                 await self._delete(known.id)
         except WebtermError as error:
             _log.warning("what is left of the container of workspace %s stays: %s", known.workspace, error)
         if known.workspace not in self._up:  # else it is up again: somebody was quick
-            self._tell(known.workspace, reason or "its container was removed")
+            self._tell(known.workspace, reason or "its container has ended")
 
     def _tell(self, workspace: WorkspaceId, reason: str) -> None:
         _log.info("the container of workspace %s has ended: %s", workspace, reason)
         if self.on_ended is not None:
             self.on_ended(workspace, reason)
-
-
-async def _described(workspace: WorkspaceId, found: dict[str, Any]) -> Container:
-    networks = (found["NetworkSettings"].get("Networks") or {}).items()
-    addresses = [network["IPAddress"] for name, network in networks if name != ISOLATED]
-    limits, id_, pid = found["HostConfig"], found["Id"], found["State"].get("Pid") or 0
-    return Container(
-        id=id_,
-        workspace=workspace,
-        address=next(filter(None, addresses), None),
-        user=found["Config"]["User"],
-        pid=pid if await asyncio.to_thread(_is_visible, pid, id_) else None,
-        image=found["Image"],
-        memory=limits.get("Memory") or 0,
-        cpu=(limits.get("NanoCpus") or 0) / 1e9,
-        processes=max(0, (limits.get("PidsLimit") or 0) - FIRST),
-        key=found["Config"]["Labels"].get(KEY, ""),
-    )
-
-
-def _is_visible(pid: int, id_: str) -> bool:
-    """Whether a process number of the engine's machine means the same process to us. Blocks."""
-    try:
-        return id_ in Path(f"/proc/{pid}/cgroup").read_text()
-    except OSError:
-        return False
-
-
-def _why(state: dict[str, Any]) -> str:
-    if state.get("OOMKilled"):
-        return "its programs used more memory than they may"
-    if state.get("Error"):
-        return str(state["Error"])[:200]
-    return f"its container ended (status {state.get('ExitCode')})"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Sequence
 
 from webterm.drivers.docker_engine import Engine
 from webterm.drivers.docker_news import SERVER
+from webterm.drivers.finishing import finished
 from webterm.errors import EngineUnavailable, WebtermError
 
 _TIMEOUT = 30.0
@@ -21,17 +23,21 @@ async def run_errand(
 
     Raises `webterm.drivers.docker_engine.EngineRefusal`, `webterm.errors.EngineUnavailable`. Nothing of it stays.
     """
-    made = await engine.call("POST", "containers/create", body=_errand(image, argv, server, network, capabilities))
-    path = f"containers/{made['Id']}"
+    name = f"webterm-errand-{secrets.token_hex(8)}"  # known before the engine answers
     try:
-        async with asyncio.timeout(_TIMEOUT):
-            await engine.call("POST", f"{path}/start")
-            ended = await engine.call("POST", f"{path}/wait", timeout=_TIMEOUT)
-            said = await engine.call("GET", f"{path}/logs", params={"stdout": "1", "stderr": "1", "tail": "200"})
+        body = _errand(image, argv, server, network, capabilities)
+        await finished(engine.call("POST", "containers/create", params={"name": name}, body=body))
+        return await asyncio.wait_for(_done(engine, f"containers/{name}"), _TIMEOUT)
     except TimeoutError as error:
         raise EngineUnavailable(f"{argv[0]} did not end in its container") from error
     finally:
-        await asyncio.shield(_removed(engine, path))
+        await finished(_removed(engine, f"containers/{name}"))
+
+
+async def _done(engine: Engine, path: str) -> tuple[int, str]:
+    await engine.call("POST", f"{path}/start")
+    ended = await engine.call("POST", f"{path}/wait", timeout=_TIMEOUT)
+    said = await engine.call("GET", f"{path}/logs", params={"stdout": "1", "stderr": "1", "tail": "200"})
     return int(ended["StatusCode"]), (said if isinstance(said, bytes) else b"").decode(errors="replace")
 
 

@@ -25,7 +25,7 @@ def put_in_words(refusal: EngineRefusal, image: str, files: Path) -> Unavailable
             " docker.host_data_dir"
         )
     if '"/bin/sh"' in text and ("no such file" in text or "not found" in text):
-        return Unavailable(f"the image {image} cannot be used: it has no /bin/sh")
+        return Unavailable(f"the image {image} cannot be used: there is no /bin/sh in it that runs")
     if "network" in text and "not found" in text:
         return NetworkGone(text)
     if "no available IPv4 addresses" in text or "non-overlapping IPv4 address pool" in text:
