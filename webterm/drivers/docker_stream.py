@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import socket
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -112,7 +113,7 @@ async def _answer_head(sock: socket.socket) -> bytes:
     """The head of the answer, and not a byte more: what follows is the program's."""
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        seen = await _peek(sock)
+        seen = await peek(sock)
         if not seen or len(head) > _LONGEST_HEAD:
             raise EngineUnavailable("the container engine hung up instead of beginning a stream")
         end = (head + seen).find(b"\r\n\r\n")
@@ -120,7 +121,8 @@ async def _answer_head(sock: socket.socket) -> bytes:
     return head
 
 
-async def _peek(sock: socket.socket) -> bytes:
+async def peek(sock: socket.socket) -> bytes:
+    """What has arrived, left where it is; ``b""`` at the end. Waits for the first byte. Raises OSError."""
     while True:
         try:
             return sock.recv(4096, socket.MSG_PEEK)
@@ -130,7 +132,7 @@ async def _peek(sock: socket.socket) -> bytes:
 
 async def _reason(sock: socket.socket) -> str:
     """Why the engine refuses: the start of its answer is enough, and comes at once."""
-    data = await _peek(sock)
+    data = await peek(sock)
     with contextlib.suppress(ValueError, KeyError, TypeError):
         return str(json.loads(data)["message"])
     return data.decode("utf-8", "replace")
@@ -151,12 +153,15 @@ class Frames:
     """Output without a terminal, as it arrives in frames: stdout and stderr apart."""
 
     def __init__(self) -> None:
+        self._ahead: deque[tuple[Stream, bytes]] = deque()
         self._head = b""
         self._stream = Stream.STDOUT
         self._left = 0
 
     def read(self, fd: int) -> tuple[Stream, bytes] | None:
         """The next piece; None at the end. Raises BlockingIOError where there is nothing yet: nothing is lost."""
+        if self._ahead:
+            return self._ahead.popleft()
         while True:
             if self._left:
                 data = _received(fd, min(self._left, CHUNK))
@@ -170,6 +175,10 @@ class Frames:
                 self._stream = _STREAMS.get(self._head[0], Stream.STDOUT)
                 self._left = int.from_bytes(self._head[4:])
                 self._head = b""
+
+    def put_back(self, *pieces: tuple[Stream, bytes]) -> None:
+        """Have these come next."""
+        self._ahead.extendleft(piece for piece in reversed(pieces) if piece[1])
 
 
 def _received(fd: int, size: int) -> bytes:
@@ -199,6 +208,17 @@ async def exec_status(engine: Engine, exec_id: str) -> int | None:
         raise
     except TimeoutError as error:
         raise EngineUnavailable("the stream of a program that runs on has ended") from error
+
+
+async def runs(engine: Engine, exec_id: str) -> bool:
+    """Whether a program runs, or nobody answers who would know."""
+    try:
+        seen = await engine.call("GET", f"exec/{exec_id}/json", timeout=_END_TIMEOUT)
+        return bool(seen["Running"])
+    except EngineRefusal as refusal:
+        return refusal.answer != 404
+    except EngineUnavailable:
+        return True
 
 
 async def run(engine: Engine, container: str, order: Order, *, timeout: float = 10.0, most: int = 1024 * 1024) -> Ran:

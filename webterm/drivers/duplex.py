@@ -63,6 +63,10 @@ class Duplex:
                         raise
                     return
 
+    async def until_readable(self) -> None:
+        """Wait until there may be something to read."""
+        await self._ready(self.fileno(), self._loop.add_reader, self._loop.remove_reader)
+
     def wake(self) -> None:
         """Have everybody who waits look again."""
         for future in self._waiting:

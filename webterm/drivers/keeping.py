@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
 from webterm.errors import LaunchFailed, ShuttingDown, Unavailable
-from webterm.keeper.client import Ended, KeeperClient, KeeperError
+from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
 from webterm.session import Exit, Staging
 
 _LAUNCH_FAULTS = ("launch_failed", "too_big", "malformed")
@@ -53,6 +54,34 @@ class Keeping:
         except KeeperError as error:
             refuse(error)
 
+    async def hold(self, token: str, stream: int, *, record: bytes, note: str, memory: int | None) -> None:
+        """Have the keeper hold the stream of a program that runs elsewhere (`KeeperClient.hold`).
+
+        Raises `webterm.errors.Unavailable`. Cancelling leaves nothing held.
+        """
+        keeper = await self.client()
+        with _unavailable():
+            await keeper.hold(token, stream, record=record, note=note, memory=memory)
+
+    async def take(self, token: str) -> Taken | None:
+        """What is held under a token; None where that is nothing. Raises `webterm.errors.Unavailable`."""
+        keeper = await self.client()
+        with _unavailable():
+            return await keeper.take(token)
+        return None
+
+    async def keep(self, token: str, record: bytes) -> None:
+        """Replace the record of what is held, if it still is. Raises `webterm.errors.Unavailable`."""
+        keeper = await self.client()
+        with _unavailable():
+            await keeper.keep(token, record)
+
+    async def forget(self, token: str) -> None:
+        """Hold it no longer. Raises `webterm.errors.Unavailable`."""
+        keeper = await self.client()
+        with _unavailable():
+            await keeper.forget(token)
+
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Call this each time when a keeper has gone without being asked. It may not wait."""
         self._on_lost.append(callback)
@@ -88,6 +117,16 @@ class Keeping:
             self._ended(token, Ended())
         for callback in self._on_lost:
             callback()
+
+
+@contextlib.contextmanager
+def _unavailable() -> Iterator[None]:
+    """What is not there is passed over: the ``with`` is left."""
+    try:
+        yield
+    except KeeperError as error:
+        if error.code != "no_such_program":
+            raise Unavailable(str(error)) from error
 
 
 def exit_of(ended: Ended) -> Exit:
