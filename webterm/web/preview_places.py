@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from webterm.errors import NoSuchPort
 from webterm.web.gate import asked_host
 from webterm.web.hosts import DEFAULT_PORTS, Authority, origin_of
 from webterm.web.preview_headers import View
@@ -15,6 +16,7 @@ from webterm.web.site import Site, site
 from webterm.web.visitors import is_upgrade
 
 LABEL = re.compile(r"(?P<port>[1-9][0-9]{0,4})--(?P<workspace>[a-z0-9][a-z0-9-]{0,55})")
+PORT = re.compile("[1-9][0-9]{0,4}")
 HIGHEST = 65_535
 PATHS = "/preview"
 PASS = "~"  # noqa: S105 - what a pass in a path begins with
@@ -27,6 +29,13 @@ class Place:
 
     workspace: str
     port: int
+
+
+def port_of(text: str) -> int:
+    """A port as an address says it. Raises `webterm.errors.NoSuchPort` for what is none."""
+    if PORT.fullmatch(text) is None or int(text) > HIGHEST:
+        raise NoSuchPort(f"there is no port {text[:32]!r}")
+    return int(text)
 
 
 def base_of(here: Site, place: Place, secret: str | None = None) -> str:

@@ -13,7 +13,7 @@ from webterm.ids import UserId
 from webterm.web.bodies import json, read_json
 from webterm.web.paths import WORKSPACE, workspace_of
 from webterm.web.preview_hosts import link
-from webterm.web.preview_places import Place, base_of, host_origin, main_origin
+from webterm.web.preview_places import Place, base_of, host_origin, main_origin, port_of
 from webterm.web.row import Row
 from webterm.web.site import actor, site, source, work
 from webterm.work.preview_shares import PreviewShare
@@ -66,9 +66,7 @@ class MadeShare(Struct, frozen=True, kw_only=True):
 async def place(request: web.Request) -> web.StreamResponse:
     """Where a port is seen."""
     found = await work(request).workspaces.allowed(actor(request), workspace_of(request))
-    port = int(request.match_info["port"])
-    if not 1 <= port <= 65_535:
-        raise web.HTTPNotFound(text=f"there is no port {port}")
+    port = port_of(request.match_info["port"])
     seen, isolated = Place(found.id, port), site(request).settings.previews.domain is not None
     url = host_origin(request, seen) if isolated else base_of(site(request), seen)
     return json(PreviewInfo(port=port, url=url + "/", isolated=isolated))
@@ -114,7 +112,7 @@ def _shown(share: PreviewShare) -> ShareInfo:
 ROWS: Sequence[Row] = (
     Row(
         method="GET",
-        path=WORKSPACE + "/previews/{port:[0-9]{1,5}}",
+        path=WORKSPACE + "/previews/{port:[^/]{1,64}}",
         handler=place,
         access=Scope.WORKSPACES_READ,
         origin="any",

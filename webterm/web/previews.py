@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from webterm.access import Scope
-from webterm.errors import MissingScope, NoSuchPort, NoSuchShare, NotSignedIn, WrongOrigin
+from webterm.errors import MissingScope, NoSuchShare, NotSignedIn, WrongOrigin
 from webterm.web.preview_hosts import entrance
 from webterm.web.preview_places import (
-    HIGHEST,
     PASS,
     PATHS,
     SECRET,
@@ -24,6 +23,7 @@ from webterm.web.preview_places import (
     base_of,
     host_origin,
     is_navigation,
+    port_of,
     view_on_path,
 )
 from webterm.web.previewing import check_own, passed_on
@@ -75,10 +75,7 @@ def _inside(request: web.Request, place: Place, given: Pass, target: str) -> str
 
 
 def _place(request: web.Request) -> Place:
-    port = int(request.match_info["port"])
-    if port > HIGHEST:
-        raise NoSuchPort(f"there is no port {port}")
-    return Place(request.match_info["workspace"], port)
+    return Place(request.match_info["workspace"], port_of(request.match_info["port"]))
 
 
 def _target(request: web.Request, base: str) -> str:
