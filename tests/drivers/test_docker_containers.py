@@ -110,6 +110,21 @@ async def test_an_end_that_nobody_asked_for_is_told_and_one_that_somebody_did_is
     assert ended.empty()
 
 
+async def test_who_fills_the_disk_is_ended(parts: Parts, tmp_path: Path, engine: RealEngine, namespace: str) -> None:
+    ended: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    parts.containers.on_ended = lambda *said: ended.put_nowait(said)
+    greedy = runtime_in(tmp_path / "workspaces", limits=RuntimeLimits(disk=4 << 20))
+    made = await parts.containers.ensure(greedy)
+    fill = "for n in 1 2 3 4 5 6 7 8; do dd if=/dev/urandom of=$n bs=1M count=1; done; sleep 1000"
+    filler = engine.call("POST", f"/containers/{made.id}/exec", {"Cmd": ["sh", "-c", fill]})
+    assert isinstance(filler, dict)
+    engine.call("POST", f"/exec/{filler['Id']}/start", {"Detach": True})
+    workspace, reason = await ended.get()
+    assert workspace == greedy.workspace
+    assert "MiB" in reason
+    assert engine.of(namespace) == {}
+
+
 async def test_what_nobody_wants_is_collected(
     parts: Parts, runtime: Runtime, engine: RealEngine, namespace: str, tmp_path: Path
 ) -> None:

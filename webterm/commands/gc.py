@@ -40,7 +40,8 @@ async def _collect(settings: Settings) -> list[str]:
 
     parts = parts_of(settings, await asyncio.to_thread(identity, settings.data_dir))
     try:
-        removed = await parts.containers.collect(await _wanted(settings))
+        known = await parts.containers.all_ids()  # before it is found out which workspaces there are
+        removed = await parts.containers.collect(await _wanted(settings), known)
         if await asyncio.to_thread(holder, settings.data_dir) is None:
             removed += [f"network {name}" for name in await parts.networks.remove_unused()]
     except EngineUnavailable:

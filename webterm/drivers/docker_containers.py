@@ -128,30 +128,29 @@ class Containers:
             self._forget(workspace)
             await self._remove(workspace)
 
-    async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
+    async def collect(self, wanted: frozenset[WorkspaceId], known: frozenset[str] = frozenset()) -> list[str]:
         """Remove this server's containers of workspaces that are not ``wanted``, and those that do not run.
 
-        One that is younger than `SETTLED` stays: somebody may just be making it. What was removed, a line each. Raises
-        `webterm.errors.EngineUnavailable`.
+        One that is younger than `SETTLED` stays, because somebody may just be making it, or its workspace; but not if
+        it is among the ``known``, those of `all_ids` before it was found out what is wanted. What was removed, a line
+        each. Raises `webterm.errors.EngineUnavailable`.
         """
         removed = []
         for found in await self._listed(everything=True):
             workspace = WorkspaceId(found["Labels"].get(WORKSPACE, ""))
-            if self._clock() - found["Created"] > SETTLED and not self._is_in_use(workspace, found, wanted):
+            lock = self._locks.get(workspace)
+            settled = self._clock() - found["Created"] > SETTLED
+            orphan = workspace not in wanted and (settled or (bool(workspace) and found["Id"] in known))
+            if (orphan or (settled and found["State"] != "running")) and not (lock is not None and lock.locked()):
                 self._forget(workspace)
                 await self._delete(found["Id"])
                 what = f"of workspace {workspace}" if workspace else "that was to do one thing"
                 removed.append(f"container {found['Id'][:12]} {what} ({found['Status']})")
         return removed
 
-    def _is_in_use(self, workspace: WorkspaceId, found: dict[str, Any], wanted: frozenset[WorkspaceId]) -> bool:
-        lock = self._locks.get(workspace)
-        return (lock is not None and lock.locked()) or (workspace in wanted and found["State"] == "running")
-
-    async def all(self) -> list[Container]:
-        """Those that are up. Raises `webterm.errors.EngineUnavailable`."""
-        names = [found["Labels"].get(WORKSPACE) for found in await self._listed(everything=False)]
-        return [found for name in names if name and (found := await self._found(WorkspaceId(name))) is not None]
+    async def all_ids(self) -> frozenset[str]:
+        """Of this server's containers, whatever they do. Raises `webterm.errors.EngineUnavailable`."""
+        return frozenset(found["Id"] for found in await self._listed(everything=True))
 
     async def count(self) -> int:
         """How many are up. Raises `webterm.errors.EngineUnavailable`."""
