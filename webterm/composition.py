@@ -28,7 +28,10 @@ from webterm.accounts.throttle import Throttle
 from webterm.accounts.tickets import Tickets
 from webterm.accounts.tokens import PersonalTokens
 from webterm.clients.oidc import OidcClient
+from webterm.drivers.docker import DockerDriver
+from webterm.drivers.docker_parts import parts_of
 from webterm.drivers.echo import EchoDriver
+from webterm.drivers.keeping import Keeping
 from webterm.drivers.local import LocalDriver
 from webterm.hub.hub import Hub, HubLimits
 from webterm.ids import UserId
@@ -74,10 +77,11 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     server = settings.server
     store = Store(settings.database_url)
     trail = AuditTrail(store, settings.data_dir / HEAD_FILE)
-    drivers = _drivers(settings)
+    keeping = Keeping(settings.data_dir)
+    drivers = _drivers(settings, keeping)
     hub = Hub(drivers, default_driver=LocalDriver.name, limits=_limits(settings), tell=trail.note)
-    workspaces = Workspaces(store, settings, drivers=drivers, own_people=actor is None)
-    choosing = Choosing(drivers, settings.runtimes.driver, local=LocalDriver.name)
+    workspaces = Workspaces(store, settings, drivers=[*drivers, DockerDriver.name], own_people=actor is None)
+    choosing = Choosing(drivers, settings.runtimes.driver, contained=DockerDriver.name, local=LocalDriver.name)
     runtimes = Runtimes(workspaces, hub, drivers, settings, choosing)
     site = Site(
         prefix=prefix,
@@ -99,6 +103,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     app.cleanup_ctx.append(partial(_keeping, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
+    app.cleanup_ctx.append(partial(_containing, settings, keeping, drivers))
     app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes, drivers, store, trail))
     app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
@@ -116,7 +121,8 @@ def _limits(settings: Settings) -> HubLimits:
     )
 
 
-def _drivers(settings: Settings) -> Mapping[str, Driver]:
+def _drivers(settings: Settings, keeping: Keeping) -> dict[str, Driver]:
+    """Those that need nothing but this machine; see `_containing`."""
     local = LocalDriver(
         settings.data_dir,
         shell=settings.local.shell,
@@ -126,8 +132,28 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
         close_scope=settings.local.close_scope,
         hidden=(settings.workspaces_dir, settings.templates_dir),
         readable=[Path(path) for path in settings.sandbox.readable],
+        keeping=keeping,
     )
     return {local.name: local, EchoDriver.name: EchoDriver()}
+
+
+async def _containing(
+    settings: Settings, keeping: Keeping, drivers: dict[str, Driver], app: web.Application
+) -> AsyncIterator[None]:
+    """The container engine and the way to the keeper, around all drivers, of which containers are one from now on."""
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(keeping.aclose)
+        parts = parts_of(settings, await asyncio.to_thread(datadir.identity, settings.data_dir))
+        stack.push_async_callback(parts.aclose)
+        if settings.runtimes.driver != LocalDriver.name:
+            await parts.engine.start()
+        drivers[DockerDriver.name] = DockerDriver(
+            parts.engine,
+            keeping,
+            parts.containers,
+            close_grace=settings.local.close_grace,
+        )
+        yield
 
 
 async def _working(

@@ -55,16 +55,24 @@ class Scene:
             yield int(json.loads(await answer.content.readline())["data"])
 
 
+@asynccontextmanager
+async def staged(directory: Path, runtimes: Runtimes) -> AsyncIterator[Scene]:
+    """A server, and somebody's workspace there; nothing is left of either in the engine."""
+    docker = Docker(image=DEBIAN, pull=False)
+    try:
+        async with started(directory, local=Local(isolation="none"), runtimes=runtimes, docker=docker) as running:
+            yield Scene(await desk_of(running, "ann"), runtimes.driver)
+    finally:
+        if runtimes.driver == "docker":
+            await asyncio.to_thread(lambda: RealEngine().remove(identity(directory)))
+
+
 @pytest.fixture(params=["local", pytest.param("docker", marks=pytest.mark.docker)])
 async def scene(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Scene]:
-    engine: RealEngine | None = request.getfixturevalue("engine") if request.param == "docker" else None
-    sections = {"runtimes": Runtimes(driver=request.param), "docker": Docker(image=DEBIAN, pull=False)}
-    try:
-        async with started(directory, local=Local(isolation="none"), **sections) as running:
-            yield Scene(await desk_of(running, "ann"), request.param)
-    finally:
-        if engine is not None:
-            await asyncio.to_thread(lambda: engine.remove(identity(directory)))
+    if request.param == "docker":
+        request.getfixturevalue("engine")
+    async with staged(directory, Runtimes(driver=request.param)) as scene:
+        yield scene
 
 
 @pytest.fixture
@@ -145,3 +153,27 @@ async def test_a_watch_ends_with_the_right_to_it(scene: Scene, lines: AsyncExitS
     async with scene.listening():
         assert (await scene.ask())["state"] == "ready"
     assert not {"port_opened", "port_closed", "runtime_stats"} & set(await line.kinds_until_pong())
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("engine")
+async def test_a_container_stops_in_which_only_shells_wait(directory: Path, lines: AsyncExitStack) -> None:
+    async with staged(directory, Runtimes(driver="docker", idle_minutes=0.02)) as scene, asyncio.timeout(PATIENCE):
+        desk = scene.desk
+        line = await line_of(desk.running, lines, desk.proof)
+        async with scene.listening():  # a program keeps it, and then nothing does
+            await line.say(type="open", channel=1, workspace=desk.workspace, cols=80, rows=24)
+            await line.expect("attached", channel=1, driver="docker")
+            await line.say(type="detach", channel=1)
+            assert (await scene.ask())["state"] == "ready"
+        warned = await line.expect("runtime", workspace=desk.workspace, state="ready")
+        while "stops_in" not in warned:
+            warned = await line.expect("runtime", workspace=desk.workspace, state="ready")
+        assert 0 <= warned["stops_in"] < 1.2
+        told = await line.expect("runtime", workspace=desk.workspace, state="absent")
+        assert "nobody looked" in told["message"]
+        found = await scene.ask()
+        assert (found["state"], found["message"], found["terminals"]) == ("absent", told["message"], 0)
+        await line.say(type="open", channel=2, workspace=desk.workspace, cols=80, rows=24)
+        await line.expect("attached", channel=2)  # and whoever looks keeps it
+        assert (await scene.ask())["state"] == "ready"

@@ -61,9 +61,9 @@ async def test_what_nobody_uses_stops_and_that_is_told_before() -> None:
     assert scene.stopped == [ONE]
     assert scene.idle.stops_in(ONE) is None
     scene.busy = set()
-    await scene.look(after=AFTER - 1)
-    assert scene.stopped == [ONE]
-    await scene.look(after=1)
+    await scene.look(after=AFTER + 1)
+    assert (scene.stopped, scene.told[-1]) == ([ONE], (TWO, 0.0))  # nothing stops that nobody was told of
+    await scene.look()
     assert scene.stopped == [ONE, TWO]
 
 
@@ -93,7 +93,8 @@ async def test_what_cannot_be_told_stops_nothing() -> None:
     scene = Scene()
     scene.unknown = {ONE}
     await scene.look()
-    await scene.look(after=AFTER + 1)
+    await scene.look(after=AFTER)
+    await scene.look(after=1)
     assert scene.stopped == [TWO]
 
 

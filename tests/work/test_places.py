@@ -159,6 +159,7 @@ async def test_what_nobody_uses_stops_and_wakes_when_somebody_comes(stage: Stage
     assert stage.told[-1] == RuntimeChanged(workspace=made.id, state=RuntimeState.READY)
     stage.engine.free.clear()
     await stage.idle_look(after=MINUTES * 60)
+    await stage.idle_look()
     coming = asyncio.create_task(stage.open(ANN, made))  # while it stops
     await stage.until(RuntimeState.STOPPING)
     stage.engine.free.set()
@@ -176,6 +177,7 @@ async def test_why_something_stopped_is_told_to_those_who_come_later(stage: Stag
     stage.engine.idle = True
     await stage.idle_look()
     await stage.idle_look(after=MINUTES * 60)
+    await stage.idle_look()
     await stage.until(RuntimeState.ABSENT)
     status = await stage.runtimes.status(ANN, made.id)
     assert (status.state, "10 minutes" in status.message) == (RuntimeState.ABSENT, True)

@@ -145,6 +145,7 @@ class DockerDriver(Driver):
 
     async def start(self, runtime: Runtime, progress: Progress) -> None:
         self._refuse_closed()
+        await self._engine.start()  # where programs run elsewhere as a rule nobody has needed its news so far
         await self._containers.ensure(runtime, progress)
 
     async def stop(self, workspace: WorkspaceId) -> None:

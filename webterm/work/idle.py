@@ -103,12 +103,12 @@ class Idle:
             return
         self._quiet.add(workspace)
         left = self._left(workspace)
-        if left <= 0:
+        if left <= self._warning and workspace not in self._warned:
+            self._warned.add(workspace)  # nothing stops that nobody was told of
+            self._tell(workspace, left)
+        elif left <= 0:
             self._forget(workspace)
             await self._stop(workspace)
-        elif left <= self._warning and workspace not in self._warned:
-            self._warned.add(workspace)
-            self._tell(workspace, left)
 
     def _in_use(self, workspace: WorkspaceId) -> bool:
         return any(in_use(workspace) for in_use in self._users)
