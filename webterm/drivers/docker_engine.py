@@ -46,7 +46,7 @@ class EngineInfo:
     """What an engine says of itself and its machine.
 
     ``memory`` is in bytes. ``storage`` is the storage driver and ``filesystem`` what lies under it. ``rootless``: its
-    containers' users are others on the machine, as with ``remapped`` (userns-remap).
+    containers' users are others on the machine.
     """
 
     id: str
@@ -58,7 +58,6 @@ class EngineInfo:
     filesystem: str
     name: str
     rootless: bool
-    remapped: bool
 
 
 class Engine:
@@ -162,7 +161,6 @@ class Engine:
             filesystem=dict(map(tuple, said.get("DriverStatus") or [])).get("Backing Filesystem", ""),
             name=said.get("Name", ""),
             rootless=any(option.startswith("name=rootless") for option in options),
-            remapped=any(option.startswith("name=userns") for option in options),
         )
 
     async def dial(self) -> socket.socket | None:

@@ -59,6 +59,7 @@ def _errand(
         "Labels": {SERVER: server},
         "HostConfig": {
             "NetworkMode": network,
+            "UsernsMode": "host",  # else engines that map users refuse the machine's own network
             "CapDrop": ["ALL"],
             "CapAdd": list(capabilities),
             "SecurityOpt": ["no-new-privileges"],

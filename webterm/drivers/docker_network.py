@@ -145,7 +145,8 @@ class Networks:
     async def _guard_again(self) -> None:
         try:
             async with self._lock:
-                await self._try_to_guard(lambda _line: None)
+                if await self._images.find(self._guard_image) is not None:  # else it is made when somebody needs it
+                    await self._try_to_guard(lambda _line: None)
         except WebtermError as error:
             _log.warning("the guard of containers' networks could not be looked at: %s", error)
 

@@ -117,7 +117,7 @@ def _privileges(shape: Shape) -> dict[str, Any]:
         "IpcMode": "private",
         "PidMode": "",
         "CgroupnsMode": "private",
-        "UsernsMode": "host" if shape.info.remapped else "",  # whose workspaces' files would be nobody's
+        "UsernsMode": "host",  # an engine that maps users (userns-remap) would make workspaces' files nobody's
         "OomScoreAdj": _FAVOUR,
     }
 
