@@ -216,14 +216,10 @@ def _parsed(head: bytes) -> tuple[int, list[tuple[str, str]]]:
     """Status and headers (RFC 9112, sections 4 and 5). Raises ValueError."""
     first, *lines = _decoded(head.removesuffix(b"\r\n\r\n")).split("\r\n")
     told = STATUS.fullmatch(first)
-    fields = [FIELD.fullmatch(line) for line in lines]
-    if told is None:
-        raise ValueError("no status line")
-    return int(told["status"]), [(field["name"], field["value"]) for field in fields if field or _malformed()]
-
-
-def _malformed() -> bool:
-    raise ValueError("no header")
+    fields = [found for found in map(FIELD.fullmatch, lines) if found is not None]
+    if told is None or len(fields) != len(lines):
+        raise ValueError("no head of an answer")
+    return int(told["status"]), [(field["name"], field["value"]) for field in fields]
 
 
 def _fit(target: str) -> str:

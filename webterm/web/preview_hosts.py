@@ -9,10 +9,10 @@ links that somebody follows. No route of ours is to be reached under such a name
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from webterm.errors import NoSuchShare, NotSignedIn, WrongOrigin
 from webterm.web.gate import OUTER, guarded
@@ -48,7 +48,7 @@ def link(secret: str) -> str:
     return LINK + secret
 
 
-def on_preview_hosts(here: Site) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+def on_preview_hosts(here: Site) -> Middleware:
     """What takes requests for previews' hosts away from all routes: a middleware of aiohttp."""
     serve = guarded(ROW, OUTER)
 

@@ -71,7 +71,7 @@ def host_origin(request: web.Request, place: Place) -> str:
     public = urlsplit(here.settings.server.public_url or "")
     asked = asked_host(request)
     scheme = public.scheme or "http"
-    port = public.port if public.scheme else asked and asked.port
+    port = public.port if public.scheme or asked is None else asked.port
     return Authority(f"{place.port}--{place.workspace}.{here.settings.previews.domain}".lower(), port).origin(scheme)
 
 

@@ -20,7 +20,7 @@ AHEAD = 256 * 1024
 class _Arriving:
     """What comes from a browser after the handshake, in the place of the library's own parser."""
 
-    def __init__(self, protocol: RequestHandler[web.Request]) -> None:
+    def __init__(self, protocol: RequestHandler) -> None:
         self._protocol = protocol
         self._pieces: list[bytes] = []
         self._waiting = 0

@@ -115,19 +115,19 @@ def _is_ours(here: Site, authorization: str) -> bool:
 async def _while_there(request: web.Request, span: Span) -> AsyncIterator[None]:
     """End ``span`` when the browser has gone: an app that says nothing for hours would never find out."""
     loop = asyncio.get_running_loop()
+    next_look: list[asyncio.TimerHandle] = []
 
     def look() -> None:
-        nonlocal handle
         if request.transport is None or request.transport.is_closing():
             span.end(ConnectionResetError("the browser has gone"))
         else:
-            handle = loop.call_later(GONE, look)
+            next_look[:] = [loop.call_later(GONE, look)]
 
-    handle = loop.call_later(GONE, look)
+    next_look.append(loop.call_later(GONE, look))
     try:
         yield
     finally:
-        handle.cancel()
+        next_look[0].cancel()
 
 
 def check_own(request: web.Request) -> None:
