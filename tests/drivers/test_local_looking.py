@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drivers.sandboxes import ACCOUNT, SIZE, driver_in, runtime_in, until
+from tests.drivers.sandboxes import ACCOUNT, SIZE, driver_in, running, runtime_in, until
 from webterm.drivers.local import LocalDriver
 from webterm.errors import NoSuchPort
 from webterm.ids import new_workspace_id
@@ -217,6 +218,20 @@ async def test_a_sandbox_is_found_again_by_another_server(tmp_path: Path) -> Non
             assert (await second.stats(ann.workspace)).processes == 1
             await second.stop(ann.workspace)
             assert await second.ports(ann.workspace) == frozenset()
+
+
+async def test_an_end_that_nobody_asked_for_is_told(driver: LocalDriver, tmp_path: Path) -> None:
+    ann, bob = runtimes(tmp_path)
+    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    driver.on_runtime_ended = lambda workspace, reason: told.put_nowait((workspace, reason))
+    for runtime in (ann, bob):
+        await driver.start(runtime, lambda _line: None)
+    await driver.stop(ann.workspace)
+    for pid in running(f"{bob.workspace}/files"):
+        os.kill(pid, signal.SIGKILL)
+    assert await asyncio.wait_for(told.get(), 60) == (bob.workspace, "its sandbox has ended")
+    assert told.empty()
+    assert not await driver.is_up(bob.workspace)
 
 
 async def test_dialling_leaves_nothing(driver: LocalDriver, tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ class LocalDriver(Driver):
         self._closed = False
         surroundings = Surroundings(hidden=(directory, *hidden), readable=tuple(readable), shell=shell)
         self._runtimes = LocalRuntimes(directory, surroundings, self._keeper, self._exits, self._evict)
+        self._runtimes.on_ended = self._tell_ended
         self._looking = LocalLooking(self._runtimes, self._keeper, lambda: self._exits)
 
     async def open(self, launch: Launch, size: Size) -> Session:
@@ -248,9 +249,14 @@ class LocalDriver(Driver):
                 with contextlib.suppress(OSError):  # nobody reads it
                     os.write(peer, f"\r\n*** webterm ends the programs of this workspace: {reason}\r\n".encode())
             await self._runtimes.stop(workspace)
+            self._tell_ended(workspace, reason)
         finally:
             for peer in peers:
                 os.close(peer)
+
+    def _tell_ended(self, workspace: WorkspaceId, reason: str) -> None:
+        if self.on_runtime_ended is not None:
+            self.on_runtime_ended(workspace, reason)
 
     async def _hang_up(self, keeper: KeeperClient, token: str) -> None:
         try:

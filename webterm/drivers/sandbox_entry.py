@@ -128,6 +128,20 @@ def open_passage(pid: int) -> Passage:
     return Passage(holder=os.getpid(), descriptors=found)
 
 
+def way_in(holder: int) -> tuple[int, Passage]:
+    """The first process of a sandbox, and the passage. ``holder`` is bubblewrap, which has no other child. Blocks."""
+    children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
+    if len(children) != 1:
+        raise Unavailable("the sandbox has not come up")
+    pid = int(children[0])
+    passage = open_passage(pid)
+    # Its number has not been used again meanwhile if it still is the child.
+    if Path(f"/proc/{holder}/task/{holder}/children").read_text().split() != children:
+        passage.close()
+        raise Unavailable("the sandbox has ended")
+    return pid, passage
+
+
 def _go_outwards(found: dict[str, int]) -> None:
     """Where the sandbox may make no user namespaces, its own is in another one, which has to be entered first."""
     while True:
