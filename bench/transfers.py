@@ -37,7 +37,8 @@ class Workspace:
     def __init__(self, webterm: Webterm) -> None:
         self._webterm = webterm
         made = self.call("POST", "/api/v1/workspaces", json.dumps({"name": "bench"}).encode())
-        self._path = f"/api/v1/workspaces/{json.loads(made)['id']}"
+        self.id: str = json.loads(made)["id"]
+        self._path = f"/api/v1/workspaces/{self.id}"
 
     def call(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
         """One request; raises `RuntimeError` when it is refused."""
