@@ -23,7 +23,7 @@ from tests import images
 BUSYBOX = images.BUSYBOX
 """Two megabytes: ``sh``, ``sleep``, ``nc``, ``httpd``, ``stty`` and the like. Starts fastest."""
 DEBIAN = images.DEBIAN
-"""Debian with ``bash``, ``python3`` (minimal: no ``http.server``), ``procps`` and ``nft``."""
+"""Debian with ``bash``, ``python3``, ``procps`` and ``nft``."""
 BASE = images.BASE
 """The same to build images from: its user is root, as that of images in registries."""
 SERVER = "webterm.server"

@@ -31,7 +31,7 @@ PYTHON = "3.11"
 """The Python of DEBIAN."""
 
 _SUITE = "bookworm"
-_PACKAGES = ("procps", "python3-minimal")
+_PACKAGES = ("bubblewrap", "less", "nftables", "procps", "python3", "python3-venv", "tini")
 _LEFT_OUT = ("dev", "proc", "sys", "var/cache/apt", "var/lib/apt/lists", "var/log", "usr/share/doc", "usr/share/info",
              "usr/share/locale", "usr/share/man")  # fmt: skip
 _CHANGES = (
