@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from webterm.drivers import docker_survey, listeners
 from webterm.drivers.docker_engine import EngineRefusal
 from webterm.drivers.docker_place import hold
-from webterm.drivers.docker_relay import Relays
+from webterm.drivers.docker_relay import RELAYS, Relays
 from webterm.drivers.docker_shape import FIRST
 from webterm.drivers.docker_stream import Order, run
 from webterm.drivers.inner_sockets import InnerSockets, connect
@@ -208,8 +208,8 @@ class ContainerLooking:
     async def _relay(self, view: _View) -> str:
         if view.facts.relay is None:
             view.facts.relay = (await self._run(view.container, docker_survey.RELAY)).decode(errors="replace").strip()
-        if view.facts.relay not in docker_survey.RELAYS:
-            names = ", ".join(docker_survey.RELAYS)
+        if view.facts.relay not in RELAYS:
+            names = ", ".join(RELAYS)
             raise Unavailable(f"ports of this container cannot be reached: its image has none of {names}")
         return view.facts.relay
 

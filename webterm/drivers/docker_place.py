@@ -56,18 +56,18 @@ def _directories(groups: str) -> tuple[Path, ...]:
     """Where its control groups are mounted (cgroups(7)), as far as they have to do with use."""
     paths: dict[str, str] = {}
     for line in groups.splitlines():
-        number, names, path = line.split(":", 2)
-        for name in ("",) if number == "0" else names.split(","):
-            paths[name] = path
+        number, controllers, path = line.split(":", 2)
+        for controller in ("",) if number == "0" else controllers.split(","):
+            paths[controller] = path
     found = []
     for mount in Path("/proc/self/mountinfo").read_text().splitlines():
         before, _, after = mount.partition(" - ")
         fields, kind = before.split(), after.split()
-        names = ("",) if kind[:1] == ["cgroup2"] else tuple(kind[-1].split(",")) if kind[:1] == ["cgroup"] else ()
+        names = [""] if kind[:1] == ["cgroup2"] else kind[-1].split(",") if kind[:1] == ["cgroup"] else []
         for name in names:
-            path = paths.get(name)
-            if path is not None and name in ("", *_NAMED) and path.startswith(fields[3]):
-                directory = Path(fields[4], os.path.relpath(path, fields[3]))
+            inner = paths.get(name)
+            if inner is not None and name in ("", *_NAMED) and inner.startswith(fields[3]):
+                directory = Path(fields[4], os.path.relpath(inner, fields[3]))
                 if directory.is_dir() and directory != Path(fields[4]):
                     found.append(directory)
     return tuple(found)

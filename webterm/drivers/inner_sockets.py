@@ -150,7 +150,12 @@ async def _ask(link: socket.socket, family: socket.AddressFamily, namespaces: Se
 async def _readable(link: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(link.fileno(), lambda: ready.done() or ready.set_result(None))
+
+    def resolve() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(link.fileno(), resolve)
     try:
         await ready
     finally:
