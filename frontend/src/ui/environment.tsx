@@ -66,26 +66,24 @@ function Kind({ draft, choices, change }: PartProps) {
   const contained = (draft.driver || choices?.mode) === CONTAINED;
   return (
     <>
-      <div class="columns">
-        <Select
-          label="Programs run in"
-          value={draft.driver}
-          choices={[["", `as the server chooses: ${usual}`], ...drivers]}
-          set={(driver) => change({ driver })}
-        />
-        <Field
-          label="and begin in the folder"
-          name="cwd"
-          placeholder="the top of the workspace"
-          autocomplete="off"
-          spellcheck={false}
-          maxLength={4096}
-          value={draft.cwd}
-          onInput={(event) => change({ cwd: event.currentTarget.value })}
-        />
-      </div>
+      <Select
+        label="Programs run in"
+        value={draft.driver}
+        choices={[["", `as the server chooses: ${usual}`], ...drivers]}
+        set={(driver) => change({ driver })}
+      />
       {choices?.reason && draft.driver === "" && <p class="about">{choices.reason}</p>}
       {contained && <Image draft={draft} choices={choices} change={change} />}
+      <Field
+        label="They begin in the folder"
+        name="cwd"
+        placeholder="the top of the workspace"
+        autocomplete="off"
+        spellcheck={false}
+        maxLength={4096}
+        value={draft.cwd}
+        onInput={(event) => change({ cwd: event.currentTarget.value })}
+      />
     </>
   );
 }

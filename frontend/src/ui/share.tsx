@@ -54,7 +54,7 @@ export function ShareDialog({ page, workspace, port, close }: Props) {
       {action.refusal && <Problem action={action} />}
       {made && (
         <ToCopy key={made.share.id} label="Link, told only now" text={made.url}>
-          Good {relative(made.share.expires)}
+          It runs out {relative(made.share.expires)}
         </ToCopy>
       )}
       {shares.problem && <p class="problem">{shares.problem}</p>}
