@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webterm.drivers")
 
 _HEALTH_TIMEOUT = 5.0
+_LAST_WORDS = 1.0
+"""Seconds for the last output of programs to be read whose container is stopped."""
 _VANISHED = (404, 409)
 """What the engine says of a container that has ended since it was looked for."""
 
@@ -154,7 +156,7 @@ class DockerDriver(Driver):
             for session in self._sessions_in(workspace):
                 session.explain("the workspace's container was stopped")
             await self._endings.end(container.id, container.user, f"{PREFIX}{workspace}-", grace=self._close_grace)
-        await self._containers.stop(workspace)
+        await self._stopped(workspace)
 
     async def is_up(self, workspace: WorkspaceId) -> bool:
         return await self._containers.find(workspace) is not None
@@ -272,8 +274,22 @@ class DockerDriver(Driver):
         """End a container and everything in it, and say why on its terminals."""
         for session in self._sessions_in(workspace):
             session.explain(f"the programs of this workspace have been ended: {reason}")
-        await self._containers.stop(workspace)
+        await self._stopped(workspace)
         self._ended(workspace, reason)
+
+    async def _stopped(self, workspace: WorkspaceId) -> None:
+        """Stop a container. The engine waits until all output of all its programs is read: not for ever."""
+        programs = (*self._sessions.items(), *self._executions.items())
+        cuts = [
+            asyncio.get_running_loop().call_later(_LAST_WORDS, program.cut)
+            for token, program in programs
+            if workspace_of(token) == workspace
+        ]
+        try:
+            await self._containers.stop(workspace)
+        finally:
+            for cut in cuts:
+                cut.cancel()
 
     def _hear(self, news: EngineNews) -> None:
         if news.kind == "exec_die":

@@ -152,6 +152,11 @@ class Containers:
         """Of this server's containers, whatever they do. Raises `webterm.errors.EngineUnavailable`."""
         return frozenset(found["Id"] for found in await self._listed(everything=True))
 
+    async def all(self) -> list[Container]:
+        """Those that are up. Raises `webterm.errors.EngineUnavailable`."""
+        names = [found["Labels"].get(WORKSPACE) for found in await self._listed(everything=False)]
+        return [found for name in names if name and (found := await self._found(WorkspaceId(name))) is not None]
+
     async def count(self) -> int:
         """How many are up. Raises `webterm.errors.EngineUnavailable`."""
         return sum(WORKSPACE in found["Labels"] for found in await self._listed(everything=False))

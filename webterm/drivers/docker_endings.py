@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from webterm.drivers.docker_engine import EngineRefusal
 from webterm.drivers.docker_program import MARK, Place
-from webterm.drivers.docker_stream import Order, run
+from webterm.drivers.docker_stream import run
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 
@@ -28,6 +28,7 @@ _PATIENCE = 20.0
 _TRIES = 3
 _NOT_RUNNING = (404, 409)
 _NONE = "-"
+_HAS_GONE = 9
 
 _END = r"""
 mark=$1 leader=$2 grace=$3 tools=$4
@@ -103,12 +104,18 @@ container that is full of processes does not let us."""
 
 _SIGNAL = r"""
 IFS= read -r line 2>/dev/null <"/proc/$2/stat" || exit 0
-name=$1
+name=$1 leader=$2
 line=${line##*) }
 set -- $line
 group=$6
 [ "$group" -gt 1 ] || group=$3
 kill -s "$name" -- "-$group" 2>/dev/null || kill -s "$name" "-$group" 2>/dev/null
+[ "$name" = KILL ] || exit 0
+for each in 1 2 3 4 5 6 7 8 9 10; do
+  IFS= read -r line 2>/dev/null <"/proc/$leader/stat" || exit 9
+  case ${line##*) } in Z* | X*) exit 9 ;; esac
+  sleep 0.01 2>/dev/null
+done
 exit 0
 """
 """To the foreground process group of a terminal, where a program has one, else to its own (proc(5), tpgid)."""
@@ -139,11 +146,10 @@ class Endings:
         the beginning of many.
         """
         for tools in ("tools", *[""] * (_TRIES - 1)):
-            mark, first = f"{MARK}={token}", _NONE if leader is None else str(leader)
-            argv = ("sh", "-c", _END, "sh", mark, first, str(round(grace * 100)), tools)
+            first = _NONE if leader is None else str(leader)
+            arguments = (f"{MARK}={token}", first, str(round(grace * 100)), tools)
             try:
-                order = Order(argv=argv, user=user, stdin=False)
-                ran = await run(self._engine, container, order, timeout=grace + _PATIENCE)
+                ran = await run(self._engine, container, _END, *arguments, user=user, timeout=grace + _PATIENCE)
             except EngineRefusal as refusal:
                 if refusal.answer in _NOT_RUNNING:
                     return True
@@ -177,25 +183,22 @@ class Endings:
         Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
         """
         prefix = f"docker-{workspace}-"
-        order = Order(argv=("sh", "-c", _LIST, "sh", f"{MARK}={prefix}"), user=user, stdin=False)
-        ran = await run(self._engine, container, order, timeout=_PATIENCE)
+        ran = await run(self._engine, container, _LIST, f"{MARK}={prefix}", user=user, timeout=_PATIENCE)
         found = re.findall(re.escape(prefix).encode() + rb"[A-Za-z0-9_-]{16}", ran.stdout)
         return {token.decode() for token in found}
 
-    async def signal(self, place: Place, name: str) -> None:
+    async def signal(self, place: Place, name: str) -> bool:
         """Send one of `webterm.session.SIGNALS` to what is in the foreground. Ignored where all has ended.
 
-        Raises `webterm.errors.Unavailable`.
+        Returns whether the program was there, and is not any more. Raises `webterm.errors.Unavailable`.
         """
-        order = Order(argv=("sh", "-c", _SIGNAL, "sh", name, str(place.leader)), user=place.user, stdin=False)
         try:
-            ran = await run(self._engine, place.container, order)
+            ran = await run(self._engine, place.container, _SIGNAL, name, str(place.leader), user=place.user)
         except EngineRefusal as refusal:
             if refusal.answer not in _NOT_RUNNING:
                 raise
-        else:
-            if ran.status:
-                raise Unavailable(f"the signal could not be sent: {ran.stderr.decode('utf-8', 'replace')[:200]}")
+            return False
+        return ran.status == _HAS_GONE
 
     async def aclose(self) -> None:
         """Wait for what is under way. Twice is harmless."""

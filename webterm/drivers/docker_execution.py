@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from webterm.drivers.docker_program import Begun, exit_of
 from webterm.drivers.docker_session import Means
-from webterm.drivers.docker_stream import exec_status, runs
+from webterm.drivers.docker_stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
 from webterm.drivers.racing import first
 from webterm.errors import TerminalExited, Unavailable
@@ -89,11 +89,17 @@ class DockerExecution(Execution):
         """As `Execution.signal`. Raises `webterm.errors.Unavailable`."""
         self._refuse_closed()
         check_signal(name)
-        if not self._exit.done():
-            await self._means.endings.signal(self.place, name)
+        if not self._exit.done() and await self._means.endings.signal(self.place, name) and not self._exit.done():
+            # The engine tells only when all its output is read.
+            self._exit.set_result(Exit(signal=name))
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._exit)
+
+    def cut(self) -> None:
+        """What has not arrived of its output is lost: nobody reads it, and the engine would wait for ever."""
+        if self._state is not _State.CLOSED:
+            shut_down(self._fd)
 
     def check(self, *, sure: bool = True) -> None:
         """It has ended: learn how. Not ``sure``: something has happened, it may have ended."""
@@ -116,6 +122,8 @@ class DockerExecution(Execution):
         await self._means.endings.end_for_sure(self._workspace, self.place, self._token, grace=0)
         if self._learning is not None:
             await asyncio.wait([self._learning])
+        if self._hurried.is_set():
+            self.cut()
         self._sure = True
         if not self._exit.done():
             await self._learn()

@@ -20,7 +20,7 @@ from webterm.drivers.docker_engine import EngineRefusal
 from webterm.drivers.docker_place import hold
 from webterm.drivers.docker_relay import RELAYS, Relays
 from webterm.drivers.docker_shape import FIRST
-from webterm.drivers.docker_stream import Order, run
+from webterm.drivers.docker_stream import run
 from webterm.drivers.inner_sockets import InnerSockets, connect
 from webterm.drivers.listeners import Listener, Target
 from webterm.drivers.opening import opened
@@ -236,8 +236,8 @@ class ContainerLooking:
         return docker_survey.usage_of(said)
 
     async def _run(self, container: Container, script: str) -> bytes:
-        order = Order(argv=("sh", "-c", script), user=container.user, stdin=False)
-        return (await run(self._engine, container.id, order, timeout=_SURVEY_TIMEOUT)).stdout
+        ran = await run(self._engine, container.id, script, user=container.user, timeout=_SURVEY_TIMEOUT)
+        return ran.stdout
 
     async def _ask(
         self, workspace: WorkspaceId, question: Callable[[_View], Awaitable[_Answer]], otherwise: _Answer

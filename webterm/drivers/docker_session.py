@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from webterm.drivers.docker_program import Place, exit_of, give_size
-from webterm.drivers.docker_stream import exec_status, runs
+from webterm.drivers.docker_stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
 from webterm.errors import EngineUnavailable, ShuttingDown, TooBig, Unavailable
 from webterm.ids import WorkspaceId
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from webterm.drivers.keeping import Keeping
 
 _MAX_RECORD = 32 * 1024
+_STATUS_PATIENCE = 10.0
+_LAST_WORDS = 1.0
+"""Seconds for the last output of a program that has been ended to be read."""
 _KILLED = (128 + 9, 128 + 15)
 LOST = "the container engine has gone, and with it the way to this program"
 
@@ -104,8 +107,9 @@ class DockerSession(Session):
         """As `Session.signal`. Raises `webterm.errors.Unavailable`."""
         self._stream.fileno()
         check_signal(name)
-        if not self._exit.done():
-            await self._means.endings.signal(self.place, name)
+        if not self._exit.done() and await self._means.endings.signal(self.place, name) and not self._exit.done():
+            # The engine tells only when all its output is read.
+            self._exit.set_result(Exit(signal=name))
 
     async def wait(self) -> Exit:
         """As `Session.wait`. Raises `webterm.errors.ShuttingDown` if the driver lets go of the running program."""
@@ -148,6 +152,11 @@ class DockerSession(Session):
         """It will end, and not by itself: say why in the end. The first reason counts."""
         if not self.last_words and not self._exit.done():
             self.last_words = f"\r\n*** webterm: {reason}\r\n".encode()
+
+    def cut(self) -> None:
+        """What has not arrived of its output is lost: nobody reads it, and the engine would wait for ever."""
+        if self.fd is not None:
+            shut_down(self.fd)
 
     def check(self, *, sure: bool = True) -> None:
         """It has ended: learn how. Not ``sure``: something has happened, it may have ended."""
@@ -192,9 +201,9 @@ class DockerSession(Session):
             self._means.endings.end_soon(self.place.container, self.place.user, self.mark)
         self._exit.set_result(Exit() if status is None else exit_of(status, shell=self.place.shell))
 
-    async def _status(self) -> int | None:
+    async def _status(self, patience: float = _STATUS_PATIENCE) -> int | None:
         with contextlib.suppress(Unavailable):
-            return await exec_status(self._means.engine, self.place.exec)
+            return await exec_status(self._means.engine, self.place.exec, patience=patience)
         return None
 
     async def _explain_killed(self) -> None:
@@ -216,7 +225,10 @@ class DockerSession(Session):
         means = self._means
         if not self._exit.done():
             await means.endings.end_for_sure(self._workspace, self.place, self.mark, grace=means.grace)
-            status = await self._status()
+            status = await self._status(_LAST_WORDS)
+            if status is None:
+                self.cut()
+                status = await self._status()
             self._exit.set_result(Exit() if status is None else exit_of(status, shell=False))
         if self.token is not None:
             with contextlib.suppress(Unavailable):

@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import json
 import os
+import re
+import secrets
 import socket
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -29,6 +31,7 @@ _LONGEST_HEAD = 16 * 1024
 _ANSWER_TIMEOUT = 30.0
 _END_TIMEOUT = 10.0
 _FIRST_PAUSE = 0.002
+_LONGEST_END = 32
 _STREAMS = {1: Stream.STDOUT, 2: Stream.STDERR}
 
 
@@ -46,9 +49,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A command that has run to its end. ``status`` is None where the engine has forgotten how it ended."""
+    """A script that has run to its end."""
 
-    status: int | None
+    status: int
     stdout: bytes
     stderr: bytes
 
@@ -138,6 +141,12 @@ async def _reason(sock: socket.socket) -> str:
     return data.decode("utf-8", "replace")
 
 
+def shut_down(fd: int) -> None:
+    """End a stream in both directions, whoever else has it. What has arrived can still be read."""
+    with socket.socket(fileno=os.dup(fd)) as sock, contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
+
+
 async def readable(fd: int) -> None:
     """Wait until a descriptor can be read. It must stay open as long."""
     loop = asyncio.get_running_loop()
@@ -188,16 +197,16 @@ def _received(fd: int, size: int) -> bytes:
         return b""
 
 
-async def exec_status(engine: Engine, exec_id: str) -> int | None:
+async def exec_status(engine: Engine, exec_id: str, *, patience: float = _END_TIMEOUT) -> int | None:
     """How a program ended whose stream is at its end; None where the engine does not know it any more.
 
-    Raises `webterm.errors.EngineUnavailable`, also where the program is said to run on.
+    Raises `webterm.errors.EngineUnavailable`, also where after ``patience`` seconds it is still said to run.
     """
     pause = _FIRST_PAUSE
     try:
-        async with asyncio.timeout(_END_TIMEOUT):
+        async with asyncio.timeout(patience):
             while True:
-                seen = await engine.call("GET", f"exec/{exec_id}/json", timeout=_END_TIMEOUT)
+                seen = await engine.call("GET", f"exec/{exec_id}/json", timeout=2 * _END_TIMEOUT)
                 if not seen["Running"] and seen["ExitCode"] is not None:
                     return int(seen["ExitCode"])
                 await asyncio.sleep(pause)  # the stream may end a moment before
@@ -207,7 +216,7 @@ async def exec_status(engine: Engine, exec_id: str) -> int | None:
             return None
         raise
     except TimeoutError as error:
-        raise EngineUnavailable("the stream of a program that runs on has ended") from error
+        raise EngineUnavailable("the container engine does not tell the end of a program") from error
 
 
 async def runs(engine: Engine, exec_id: str) -> bool:
@@ -221,36 +230,57 @@ async def runs(engine: Engine, exec_id: str) -> bool:
         return True
 
 
-async def run(engine: Engine, container: str, order: Order, *, timeout: float = 10.0, most: int = 1024 * 1024) -> Ran:
-    """Run a command in a container to its end; no more than ``most`` bytes of its output count.
+async def run(
+    engine: Engine,
+    container: str,
+    script: str,
+    *arguments: str,
+    user: str,
+    timeout: float = 10.0,
+    most: int = 1024 * 1024,
+) -> Ran:
+    """Run a script of ``sh`` in a container to its end; no more than ``most`` bytes of its output count.
 
-    Raises `webterm.errors.EngineUnavailable`, also after ``timeout`` seconds, and
-    `webterm.drivers.docker_engine.EngineRefusal`. Cancelling, or a timeout, leaves the command running.
+    It says itself that it is at its end: an engine may not tell before all programs of the container that have ended
+    are read to their last byte. Raises `webterm.errors.EngineUnavailable`, also after ``timeout`` seconds, and
+    `webterm.drivers.docker_engine.EngineRefusal`. Cancelling, or a timeout, leaves the script running.
     """
+    word = secrets.token_hex(8)
+    argv = ("sh", "-c", f"""trap 'printf "{word} %s." "$?"' EXIT\n{script}""", "sh", *arguments)
     try:
         async with asyncio.timeout(timeout):
-            exec_id = await prepare(engine, container, order)
-            sock = await begin(engine, exec_id, terminal=False)
+            order = Order(argv=argv, user=user, stdin=False)
+            sock = await begin(engine, await prepare(engine, container, order), terminal=False)
             try:
-                said = await _read_all(sock.fileno(), most)
+                return await _read_to_end(sock, word.encode(), most)
             finally:
                 sock.close()
-            status = await exec_status(engine, exec_id)
     except TimeoutError as error:
-        raise EngineUnavailable(f"a command in a container did not end within {timeout:.0f} seconds") from error
-    return Ran(status=status, stdout=bytes(said[Stream.STDOUT]), stderr=bytes(said[Stream.STDERR]))
+        raise EngineUnavailable(f"a script in a container did not end within {timeout:.0f} seconds") from error
+    except OSError as error:
+        raise EngineUnavailable(f"the container engine hung up: {error}") from error
 
 
-async def _read_all(fd: int, most: int) -> dict[Stream, bytearray]:
+async def _read_to_end(sock: socket.socket, word: bytes, most: int) -> Ran:
     said = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
-    frames = Frames()
+    end = re.compile(word + rb" (\d+)\.$")
+    frames, tail = Frames(), b""
+    first = await peek(sock)
+    if first and first[0] not in _STREAMS:  # the engine itself speaks, which knows no frames
+        raise EngineRefusal(0, first.decode("utf-8", "replace"))
     while True:
         try:
-            piece = frames.read(fd)
+            piece = frames.read(sock.fileno())
         except BlockingIOError:
-            await readable(fd)
+            await readable(sock.fileno())
             continue
         if piece is None:
-            return said
-        if len(said[piece[0]]) < most:
-            said[piece[0]] += piece[1][: most - len(said[piece[0]])]
+            raise EngineUnavailable("a script in a container was ended by something else")
+        stream, data = piece
+        if len(said[stream]) < most:
+            said[stream] += data[: most - len(said[stream])]
+        if stream is Stream.STDOUT:
+            tail = (tail + data)[-_LONGEST_END:]
+            if (found := end.search(tail)) is not None:
+                output = bytes(said[Stream.STDOUT]).removesuffix(found[0])
+                return Ran(status=int(found[1]), stdout=output, stderr=bytes(said[Stream.STDERR]))

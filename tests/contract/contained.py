@@ -1,0 +1,53 @@
+"""A driver of containers for each test, and one container for all tests of a module."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.drivers.containers import parts_in
+from tests.drivers.sandboxes import runtime_in
+from tests.engine import DEBIAN, RealEngine
+from webterm.drivers.docker import DockerDriver
+from webterm.drivers.keeping import Keeping
+from webterm.keeper.client import shut_down
+from webterm.runtime import Runtime
+
+CONTAINED_PYTHON = ("python3", "-I", "-S")
+
+
+class Contained:
+    """A workspace with the scripts of these tests, whose container the first test makes."""
+
+    def __init__(self, directory: Path, engine: RealEngine, server: str) -> None:
+        self.runtime: Runtime = runtime_in(directory)
+        self._data = directory / "data"
+        self._engine = engine
+        self._server = server
+        for name in ("mirror.py", "teller.py"):
+            shutil.copy(Path(__file__).with_name(name), self.runtime.files)
+
+    @asynccontextmanager
+    async def driver(self, keeper: Path) -> AsyncIterator[DockerDriver]:
+        """A driver with its own keeper."""
+        keeping = Keeping(keeper, patience=1)
+        async with parts_in(self._data, self._engine, self._server, image=DEBIAN) as parts:
+            driver = DockerDriver(parts.engine, keeping, parts.containers, close_grace=1)
+            try:
+                yield driver
+            finally:
+                await driver.aclose()
+                await keeping.aclose()
+                await shut_down(keeper, 0)
+
+
+@pytest.fixture(scope="module")
+def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Contained:
+    """Made only where a test asks for it: the engine is not needed by others."""
+    engine = request.getfixturevalue("engine")
+    server = request.getfixturevalue("module_namespace")
+    return Contained(tmp_path_factory.mktemp("contained"), engine, server)
