@@ -18,7 +18,7 @@ from webterm.drivers.docker_engine import Engine, EngineRefusal
 from webterm.drivers.docker_errand import run_errand
 from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_news import EngineNews
-from webterm.drivers.docker_rules import BRIDGES, neighbours_of, resolvers_of, rules
+from webterm.drivers.docker_rules import CLOSED_BRIDGE, OPEN_BRIDGE, neighbours_of, resolvers_of, rules
 from webterm.errors import EngineUnavailable, ImageMissing, Unavailable, WebtermError
 from webterm.runtime import Progress
 
@@ -33,7 +33,7 @@ RETRY = 10.0
 """Seconds for which nothing is tried again that did not work."""
 
 _NAMES: dict[Reach, str] = {"internet": "webterm-internet", "none": "webterm-inside"}
-_BRIDGES: dict[Reach, str] = {"internet": f"{BRIDGES}internet", "none": f"{BRIDGES}inside"}
+_BRIDGES: dict[Reach, str] = {"internet": OPEN_BRIDGE, "none": CLOSED_BRIDGE}
 
 
 class Networks:

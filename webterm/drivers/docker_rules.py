@@ -13,6 +13,9 @@ from collections.abc import Iterable
 TABLE = "webterm"
 BRIDGES = "wt-"
 """What the names of our bridges begin with."""
+OPEN_BRIDGE = f"{BRIDGES}internet"
+CLOSED_BRIDGE = f"{BRIDGES}inside"
+"""Of the network without a way out."""
 
 _PRIVATE = (
     *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24"),
@@ -49,6 +52,7 @@ table inet {TABLE} {{
     iifname != "{BRIDGES}*" accept
     ct state established accept
     oifname "{BRIDGES}*" {no}
+    iifname "{CLOSED_BRIDGE}" {no}
     {names}
     ip daddr {{ {", ".join(map(str, closed))} }} {no}
     fib daddr type != unicast {no}
