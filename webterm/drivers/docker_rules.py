@@ -34,29 +34,33 @@ def rules(resolvers: Iterable[str], neighbours: Iterable[str]) -> str:
     asked = ", ".join(sorted(set(resolvers)))
     closed = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, (*_PRIVATE, *neighbours)))
     names = f"ip daddr {{ {asked} }} meta l4proto {{ tcp, udp }} th dport 53 accept" if asked else ""
-    no = "reject with icmpx admin-prohibited"
-    # Before the engine's own chains. What is accepted here still passes those.
+    # Before the engine's own chains. What is accepted here still passes those. Refused with a reset, because other
+    # answers are rationed by the kernel, and whoever connects would wait.
     return f"""
 add table inet {TABLE}
 delete table inet {TABLE}
 table inet {TABLE} {{
+  chain refused {{
+    meta l4proto tcp reject with tcp reset
+    reject with icmpx admin-prohibited
+  }}
   chain input {{
     type filter hook input priority -10; policy accept;
     iifname != "{BRIDGES}*" accept
     ct state established accept
     {names}
-    {no}
+    goto refused
   }}
   chain forward {{
     type filter hook forward priority -10; policy accept;
     iifname != "{BRIDGES}*" accept
     ct state established accept
-    oifname "{BRIDGES}*" {no}
-    iifname "{CLOSED_BRIDGE}" {no}
+    oifname "{BRIDGES}*" goto refused
+    iifname "{CLOSED_BRIDGE}" goto refused
     {names}
-    ip daddr {{ {", ".join(map(str, closed))} }} {no}
-    fib daddr type != unicast {no}
-    meta nfproto != ipv4 {no}
+    ip daddr {{ {", ".join(map(str, closed))} }} goto refused
+    fib daddr type != unicast goto refused
+    meta nfproto != ipv4 goto refused
   }}
 }}
 """
