@@ -165,7 +165,8 @@ class DockerDriver(Driver):
         try:
             async with asyncio.timeout(_HEALTH_TIMEOUT):
                 info = await self._engine.info()
-                return DriverHealth(works=True, version=info.version, runtimes=await self._containers.count())
+                count, reason = await self._containers.count(), self._containers.problem
+                return DriverHealth(works=True, reason=reason, version=info.version, runtimes=count)
         except TimeoutError:
             return DriverHealth(works=False, reason="the container engine does not answer in time")
         except WebtermError as error:

@@ -84,6 +84,11 @@ class Containers:
         self._layers = LayerGuard(engine, disk, self._end)
         self._unsubscribe = engine.subscribe(self._hear)
 
+    @property
+    def problem(self) -> str:
+        """Why containers have less than they should, for people; empty where they have all."""
+        return f"containers have no network: {self._networks.problem}" if self._networks.problem else ""
+
     async def ensure(self, runtime: Runtime, progress: Progress = lambda _line: None) -> Container:
         """The container of a runtime, brought up if it is not.
 
