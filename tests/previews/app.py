@@ -20,7 +20,7 @@ from pathlib import Path
 
 BLOCK = bytes(range(256)) * 1024
 CORPUS = b"compressed by the app and by nobody else " * 1000
-KINDS = {"html": "text/html; charset=utf-8", "js": "text/javascript", "svg": "image/svg+xml"}
+KINDS = {"html": "text/html; charset=utf-8", "js": "text/javascript", "css": "text/css"}
 
 
 def gzipped() -> bytes:
@@ -164,9 +164,10 @@ class Connection:
         lines += [f"Sec-WebSocket-Accept: {accept}", "Set-Cookie: webterm-x=evil", 'Clear-Site-Data: "*"']
         lines += [f"Sec-WebSocket-Protocol: {offered.split(',')[0]}"] if offered else []
         self.socket.sendall("\r\n".join([*lines, "", ""]).encode())
+        before = (WEB / "module.js").read_text()
         self.frame(1, json.dumps({"target": self.target, "headers": self.headers}).encode())
         if self.query == "watch":
-            threading.Thread(target=self.watch, daemon=True).start()
+            threading.Thread(target=self.watch, args=[before], daemon=True).start()
         while True:
             opcode, data = self.read_frame()
             if opcode == 8:
@@ -174,13 +175,11 @@ class Connection:
                 return False
             self.frame(opcode, data)
 
-    def watch(self) -> None:
+    def watch(self, before: str) -> None:
         """As a dev server does: tell the page when the module has changed."""
-        path = WEB / "module.js"
-        before = path.read_text()
         try:
             while True:
-                if (now := path.read_text()) != before:
+                if (now := (WEB / "module.js").read_text()) != before:
                     before = now
                     self.frame(1, b'{"type": "update"}')
                 time.sleep(0.02)
@@ -189,8 +188,10 @@ class Connection:
 
     def frame(self, opcode: int, data: bytes) -> None:
         size = len(data)
-        head = struct.pack(">BB", 0x80 | opcode, size) if size < 126 else struct.pack(">BBQ", 0x80 | opcode, 127, size)
-        self.socket.sendall(head + data)
+        form, length = (
+            (">BB", (size,)) if size < 126 else (">BBH", (126, size)) if size < 65536 else (">BBQ", (127, size))
+        )
+        self.socket.sendall(struct.pack(form, 0x80 | opcode, *length) + data)
 
     def read_frame(self) -> tuple[int, bytes]:
         first, second = self.file.read(2)

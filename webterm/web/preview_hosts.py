@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from webterm.errors import NoSuchShare, NotSignedIn, WrongOrigin
+from webterm.errors import Forbidden, NoSuchShare, NotFound, NotSignedIn, WrongOrigin
 from webterm.web.gate import OUTER, guarded
 from webterm.web.preview_places import (
     Place,
@@ -25,7 +25,7 @@ from webterm.web.preview_places import (
     view_at_host,
     workspace_of_origin,
 )
-from webterm.web.previewing import passed_on
+from webterm.web.previewing import in_frame, passed_on
 from webterm.web.row import Handler, Row
 from webterm.web.site import Site, site, work
 from webterm.work.previews import Pass
@@ -64,11 +64,12 @@ async def _serve(request: web.Request) -> web.StreamResponse:
     if place is None:
         raise web.HTTPMisdirectedRequest(text="this is no preview's host")
     raw = request.raw_path
-    if raw.startswith("/"):
-        if raw.partition("?")[0].startswith(OURS):
-            return await _enter(request, place)
-        return await _visit(request, place)
-    raise web.HTTPBadRequest(text="only paths are asked for here")
+    if not raw.startswith("/"):
+        raise web.HTTPBadRequest(text="only paths are asked for here")
+    try:
+        return await (_enter if raw.partition("?")[0].startswith(OURS) else _visit)(request, place)
+    except (Forbidden, NotFound, NotSignedIn) as error:
+        return in_frame(request, error, view_at_host(request, place))
 
 
 async def _visit(request: web.Request, place: Place) -> web.StreamResponse:
@@ -144,11 +145,10 @@ def _cookie_name(here: Site) -> str:
 def _cookie(request: web.Request, secret: str) -> str:
     """In a frame of a page of another site browsers keep only cookies that are for that very frame."""
     cookie = f"{_cookie_name(site(request))}={secret}; Path=/; HttpOnly"
-    if not site(request).settings.server.secure:
-        return f"{cookie}; SameSite=Lax"
     headers = request.headers
-    framed = headers.get("Sec-Fetch-Dest") == "iframe" and headers.get("Sec-Fetch-Site") == "cross-site"
-    return f"{cookie}; Secure; " + ("SameSite=None; Partitioned" if framed else "SameSite=Lax")
+    if headers.get("Sec-Fetch-Dest") == "iframe" and headers.get("Sec-Fetch-Site") == "cross-site":
+        return f"{cookie}; Secure; SameSite=None; Partitioned"
+    return f"{cookie}; SameSite=Lax" + ("; Secure" if site(request).settings.server.secure else "")
 
 
 ROW = Row(

@@ -46,13 +46,16 @@ async def passed_on(request: web.Request, given: Pass, view: View, target: str) 
                     return await _upgraded(request, given, view, target, span)
                 return await _answered(request, given, view, target, span)
     except (NoSuchPort, Unavailable) as error:
-        if BEGUN in request or request.headers.get("Sec-Fetch-Dest") != "iframe":
-            raise
-        return _in_frame(error, view)
+        return in_frame(request, error, view)
 
 
-def _in_frame(error: WebtermError, view: View) -> web.Response:
-    """Why there is nothing to see, for who looks at a frame: there, browsers do not show our other refusals."""
+def in_frame(request: web.Request, error: WebtermError, view: View) -> web.Response:
+    """Why there is nothing to see, for who looks at a frame: there, browsers do not show our other refusals.
+
+    Raises ``error`` for everybody else.
+    """
+    if BEGUN in request or request.headers.get("Sec-Fetch-Dest") != "iframe":
+        raise error
     headers = back([("Content-Type", "text/plain; charset=utf-8")], view)
     response = web.Response(status=error.status, body=str(error).encode("utf-8", "replace"), headers=list(headers))
     response[FOREIGN] = True

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from webterm.access import Scope
-from webterm.errors import MissingScope, NoSuchShare, NotSignedIn, WrongOrigin
+from webterm.errors import Forbidden, MissingScope, NoSuchShare, NotFound, NotSignedIn, WrongOrigin
 from webterm.web.preview_hosts import entrance
 from webterm.web.preview_places import (
     PASS,
@@ -26,7 +26,7 @@ from webterm.web.preview_places import (
     port_of,
     view_on_path,
 )
-from webterm.web.previewing import check_own, passed_on
+from webterm.web.previewing import check_own, in_frame, passed_on
 from webterm.web.row import Row
 from webterm.web.site import site, visitor, work
 from webterm.work.previews import Pass
@@ -37,6 +37,13 @@ REST = "/{rest:(?s:.*)}"
 
 async def arrive(request: web.Request) -> web.StreamResponse:
     """Let somebody who is signed in through, a browser by a pass."""
+    try:
+        return await _arrived(request)
+    except (Forbidden, NotFound) as error:
+        return in_frame(request, error, view_on_path(request, _place(request), None))
+
+
+async def _arrived(request: web.Request) -> web.StreamResponse:
     place, who = _place(request), visitor(request)
     if who.actor is None:
         if is_navigation(request):
@@ -60,10 +67,10 @@ async def visit(request: web.Request) -> web.StreamResponse:
     target = _target(request, base)
     try:
         given = await work(request).previews.find(secret, place.workspace, place.port)
-    except NoSuchShare:
+    except NoSuchShare as error:
         if is_navigation(request) and "Cookie" in request.headers:  # of somebody who may get another one
             return web.Response(status=303, headers={"Location": base_of(site(request), place) + target})
-        raise
+        return in_frame(request, error, view_on_path(request, place, None))
     check_own(request)
     return await passed_on(request, given, view_on_path(request, place, secret), target)
 
