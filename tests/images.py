@@ -11,6 +11,7 @@ import http.client
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -75,6 +76,14 @@ def build(engine: Path, files: Mapping[str, bytes], **params: str) -> str:
     said = "".join(line.get("stream") or line.get("error") or line.get("message") or "" for line in lines)
     assert "Successfully built" in said, said
     return said
+
+
+def forget(engine: Path, said: str) -> None:
+    """Remove what a `build` that said so has made, and keeps for the next one, except for what has a name."""
+    for made in reversed(re.findall(r"^ ---> ([0-9a-f]{12})$", said, re.MULTILINE)):
+        status, answer = _ask(engine, "GET", f"/images/{made}/json")
+        if status == 200 and not json.loads(answer)["RepoTags"]:
+            _ask(engine, "DELETE", f"/images/{made}")
 
 
 def _ensure(engine: Path, tag: str, recipe: str, tree: Callable[[Path], None]) -> None:
