@@ -18,7 +18,7 @@ from tests.images import build
 from webterm.drivers.docker_containers import SETTLED, Containers
 from webterm.drivers.docker_parts import Parts, on_host
 from webterm.drivers.docker_shape import container_name
-from webterm.errors import EngineUnavailable, ImageMissing, IsolationRefused, Unavailable
+from webterm.errors import EngineUnavailable, ImageMissing, IsolationRefused, Unavailable, WebtermError
 from webterm.runtime import Runtime, RuntimeLimits
 
 pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves look into the engine
@@ -172,7 +172,7 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(
     build(Path(engine.socket), {"Dockerfile": b"FROM scratch\nCOPY nothing /\n", "nothing": b""}, t=empty)
     try:
         async with parts_in(tmp_path / "data", engine, namespace, host_data_dir="/not/there") as parts:
-            faults = [
+            faults: list[tuple[Runtime, type[WebtermError], str]] = [
                 (runtime, Unavailable, "does not find the workspace's files at .*docker.host_data_dir"),
                 (
                     replace(runtime, image="no/image:here"),

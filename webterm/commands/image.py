@@ -44,7 +44,7 @@ def build(
 
     if tag is not None and what == "all":
         raise click.UsageError("--tag needs to be told which of the images is meant: workspace or guard")
-    wanted = _TAGS if what == "all" else {what: tag or _TAGS[what]}
+    wanted: dict[str, str] = _TAGS if what == "all" else {what: tag or _TAGS[what]}
     asyncio.run(_build(options.load(config, data_dir=data_dir), wanted, {"BASE": base} if base else {}))
 
 
