@@ -69,7 +69,7 @@ function Kind({ draft, choices, change }: PartProps) {
       <Select
         label="Programs run in"
         value={draft.driver}
-        choices={[["", `as the server chooses: ${usual}`], ...drivers]}
+        choices={[["", `usual: ${usual}`], ...drivers]}
         set={(driver) => change({ driver })}
       />
       {choices?.reason && draft.driver === "" && <p class="about">{choices.reason}</p>}
@@ -122,7 +122,7 @@ function Image({ draft, choices, change }: PartProps) {
 
 function Limits({ draft, choices, change }: PartProps) {
   const most = choices?.limits;
-  const upTo = (limit: number | undefined, text: (limit: number) => string): string => (limit ? `at most ${text(limit)}` : "as much as they like");
+  const upTo = (limit: number | undefined, text: (limit: number) => string): string => (limit ? `at most ${text(limit)}` : "any number");
   const networked = most?.network ?? true;
   return (
     <>

@@ -11,7 +11,7 @@ export function Starting({ page }: { page: Page }) {
   if (!workspace || runtime?.state !== "starting" || tab?.phase.value !== "opening") return null;
   if (page.work.desk.front.value !== null) return null;
   return (
-    <div class="starting">
+    <div class="start-of-workspace">
       <p>Starting {workspace.name}…</p>
       <StartProgress lines={runtime.lines} />
     </div>
