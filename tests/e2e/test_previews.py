@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.previews.conftest import App, previewing
+from tests.previews.conftest import App, driver_of, previewing
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -77,12 +77,22 @@ document.getElementById("done").textContent = JSON.stringify(found)
 """
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session", params=["path", "host"])
+@pytest_asyncio.fixture(
+    scope="module",
+    loop_scope="session",
+    params=["local", pytest.param("docker", marks=pytest.mark.docker)],
+    ids=["path-local", "host-docker"],
+)
 async def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
-    """Below a path of ours, and at an origin of its own."""
+    """Below a path of ours, on this machine; and at an origin of its own, in a container.
+
+    Where an app is seen and where it runs do not know of each other: two pairs show what four would.
+    """
+    driver = driver_of(request)
+    isolated = driver == "docker"
     directory: Path = tmp_path_factory.mktemp("server") / "data"
-    async with previewing(directory, domain=request.param == "host") as app:
-        root = "./" if request.param == "path" else "/"
+    async with previewing(directory, driver=driver, domain=isolated) as app:
+        root = "/" if isolated else "./"
         pages = {"index.html": INDEX.format(root=root), "main.js": MAIN, "attack.html": ATTACK, "sw.js": "1"}
         for name, text in {
             **pages,

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shlex
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 import pytest
 import pytest_asyncio
 
+from tests.engine import DEBIAN, RealEngine
 from tests.web.conftest import Running, browser, started
+from webterm.datadir import identity
 from webterm.settings_accounts import Accounts
-from webterm.settings_runtimes import Previews, Runtimes
+from webterm.settings_runtimes import Docker, Previews, Runtimes
 
 APP = (Path(__file__).parent / "app.py").read_text()
 DOMAIN = "preview.localhost"
+Driver = Literal["local", "docker"]
 
 
 @dataclass(kw_only=True)
@@ -30,7 +32,6 @@ class App:
 
     running: Running
     workspace: str
-    files: Path
     port: int
     owner: aiohttp.ClientSession
     output: aiohttp.StreamReader
@@ -84,36 +85,42 @@ def bare(**headers: str) -> aiohttp.ClientSession:
 
 
 @asynccontextmanager
-async def app_in(running: Running, owner: aiohttp.ClientSession, **environment: Any) -> AsyncIterator[App]:  # noqa: ANN401
+async def app_in(running: Running, owner: aiohttp.ClientSession, python: str) -> AsyncIterator[App]:
     """A workspace with the app, which runs for as long as the block does."""
-    async with owner.post(running.url("/api/v1/workspaces"), json={"name": "web", **environment}) as answer:
+    async with owner.post(running.url("/api/v1/workspaces"), json={"name": "web"}) as answer:
         assert answer.status == 201, await answer.text()
         workspace = (await answer.json())["id"]
     url = running.url(f"/api/v1/workspaces/{workspace}")
     for name, text in {"app.py": APP, "index.html": "<title>app</title>", "module.js": "1\n"}.items():
         async with owner.put(url / "files" / name, data=text.encode()) as answer:
             assert answer.status in (200, 201), await answer.text()
-    line = f"exec {shlex.quote(sys.executable)} app.py"
-    body = {"line": line, "stream": True, "timeout": 3600}
+    body = {"argv": [python, "app.py"], "stream": True, "timeout": 3600}
     async with owner.post(url / "exec", json=body, timeout=aiohttp.ClientTimeout()) as output:
         assert output.status == 200, await output.text()
         first = json.loads(await output.content.readline())
         assert first.get("stream") == "stdout", first
-        files = running.directory / "workspaces" / workspace / "files"
         port = int(first["data"])
-        yield App(running=running, workspace=workspace, files=files, port=port, owner=owner, output=output.content)
+        yield App(running=running, workspace=workspace, port=port, owner=owner, output=output.content)
 
 
 @asynccontextmanager
-async def previewing(directory: Path, *, domain: bool = False, **server: object) -> AsyncIterator[App]:
-    """A server whose owner has a workspace with the app."""
-    settings = Previews(domain=DOMAIN) if domain else Previews()
-    sections: dict[str, Any] = {"previews": settings, "accounts": Accounts(registration="open")}
-    async with started(directory, server=server, runtimes=Runtimes(driver="local"), **sections) as running:
-        async with browser(running) as owner:
-            await running.sign_in(owner)
-            async with app_in(running, owner) as app:
-                yield app
+async def previewing(directory: Path, *, driver: Driver = "local", domain: bool = False) -> AsyncIterator[App]:
+    """A server whose owner has a workspace with the app, on this machine or in a container."""
+    sections: dict[str, Any] = {
+        "previews": Previews(domain=DOMAIN) if domain else Previews(),
+        "accounts": Accounts(registration="open"),
+        "runtimes": Runtimes(driver=driver),
+        "docker": Docker(image=DEBIAN, pull=False),
+    }
+    try:
+        async with started(directory, **sections) as running:
+            async with browser(running) as owner:
+                await running.sign_in(owner)
+                async with app_in(running, owner, sys.executable if driver == "local" else "python3") as app:
+                    yield app
+    finally:
+        if driver == "docker":
+            await asyncio.to_thread(lambda: RealEngine().remove(identity(directory)))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -128,3 +135,11 @@ async def hosted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]
     """The same, where previews have a domain."""
     async with previewing(tmp_path_factory.mktemp("server") / "data", domain=True) as app:
         yield app
+
+
+def driver_of(request: pytest.FixtureRequest) -> Driver:
+    """The driver that a fixture's parameter names; the engine is there, if it is containers."""
+    driver: Driver = request.param
+    if driver == "docker":
+        request.getfixturevalue("engine")
+    return driver
