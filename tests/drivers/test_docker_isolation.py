@@ -21,6 +21,7 @@ from tests.engine import DEBIAN, RealEngine
 from webterm.drivers.docker_containers import Container
 from webterm.drivers.docker_engine import Engine
 from webterm.drivers.docker_layers import LayerGuard
+from webterm.drivers.ownership import give_all
 from webterm.runtime import Runtime, RuntimeLimits
 
 pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves look into containers
@@ -253,3 +254,19 @@ def test_files_are_seen_by_both_sides_at_once(town: Town, engine: RealEngine) ->
     run(engine, town.ann, "-c", "open('from outside', 'a').write('y'); open('from inside', 'w').write('z')")
     assert (top / "from outside").read_text() == "xy"
     assert (top / "from inside").read_text() == "z"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody else may give files away")
+def test_what_root_has_made_in_a_workspace_is_given_to_its_programs_and_nothing_is_followed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").touch()
+    top = tmp_path / "top"
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "b" / "file").touch()
+    (top / "link").symlink_to(outside)
+    (top / "a" / "other").touch()
+    os.chown(top / "a" / "other", 5, 5)
+    assert give_all(top, 700_000) == 4
+    assert (top / "a" / "b" / "file").stat().st_uid == (top / "link").lstat().st_uid == 700_000
+    assert ((top / "a" / "other").stat().st_uid, (outside / "file").stat().st_uid, outside.stat().st_uid) == (5, 0, 0)

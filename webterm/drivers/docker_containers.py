@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from webterm.drivers.docker_network import Networks, Reach
 from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE, EngineNews
 from webterm.drivers.docker_shape import FIRST, Shape, check_users, container, container_name, etc_files, user_of
 from webterm.drivers.finishing import finished
-from webterm.drivers.ownership import give, write_public
+from webterm.drivers.ownership import give, give_all, write_public
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.runtime import OnRuntimeEnded, Progress, Runtime
@@ -42,7 +43,7 @@ class Containers:
 
     ``directory`` is for what containers are given from outside beside the workspace; ``on_host`` turns a path of ours
     into that on the engine's machine. ``image`` is for runtimes that ask for none; ``disk`` the most bytes that one may
-    write outside of its workspace. ``on_ended`` hears of containers that have ended without being asked to. ``evict``
+    write outside of its workspace, ``address`` where published ports are (empty: everywhere). ``on_ended`` hears of containers that have ended without being asked to. ``evict``
     is called with a workspace whose programs have to end, and why; one that is set from outside has to `stop` it.
     """
 
@@ -60,6 +61,7 @@ class Containers:
         network: bool = True,
         read_only: bool = False,
         disk: int = 0,
+        address: str = "",
         on_host: Callable[[Path], Path] = lambda path: path,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -72,13 +74,14 @@ class Containers:
         self._network = network
         self._read_only = read_only
         self._disk = disk
+        self._address = address
         self._on_host = on_host
         self._clock = clock
         self._info: EngineInfo | None = None
         self._up: dict[WorkspaceId, Container] = {}
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
         self.evict: End = self._evict
         self._guard = DiskGuard(self._end)
         self._layers = LayerGuard(engine, disk, self._end)
@@ -104,11 +107,7 @@ class Containers:
                 await self._remove(runtime.workspace)
                 found = None
             if found is None:
-                try:
-                    found = await self._start(runtime, wanted, progress)
-                except NetworkGone:
-                    self._networks.forget()
-                    found = await self._start(runtime, await self._wanted(runtime, progress), progress)
+                found = await self._start_somehow(runtime, wanted, progress)
             if runtime.workspace not in self._up:
                 self._up[runtime.workspace] = found
                 await self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, found.pid or 0)
@@ -195,7 +194,13 @@ class Containers:
         network = await self._networks.ready(reach, progress)
         etc = self._directory / str(uid)
         return container(
-            Shape(server=self._server, read_only=self._read_only, disk=self._disk, info=self._info),
+            Shape(
+                server=self._server,
+                read_only=self._read_only,
+                disk=self._disk,
+                info=self._info,
+                address=self._address,
+            ),
             runtime,
             image=image,
             network=network,
@@ -203,6 +208,17 @@ class Containers:
             etc=self._on_host(etc),
             quota=bool(self._disk) and can_bound_layers(self._info),
         )
+
+    async def _start_somehow(self, runtime: Runtime, wanted: dict[str, Any], progress: Progress) -> Container:
+        try:
+            return await self._start(runtime, wanted, progress)
+        except NetworkGone:
+            self._networks.forget()
+            return await self._start(runtime, await self._wanted(runtime, progress), progress)
+        except PortTaken as error:
+            progress(f"no port is published: {error}")
+            wanted["HostConfig"].pop("PortBindings", None)
+            return await self._start(runtime, wanted, progress)
 
     async def _start(self, runtime: Runtime, wanted: dict[str, Any], progress: Progress) -> Container:
         await asyncio.to_thread(self._prepare, runtime)
@@ -224,6 +240,8 @@ class Containers:
             state = await self._state(name)
             await self._remove(runtime.workspace)
             raise Unavailable(f"the image {runtime.image or self._image} cannot be used: {why_ended(state)}")
+        if os.geteuid() == 0:  # programs that ran on this machine without being confined have made files of root's
+            self._own(asyncio.to_thread(give_all, runtime.files, user_of(runtime)))
         return found
 
     async def _create(self, name: str, wanted: dict[str, Any]) -> None:
@@ -327,8 +345,8 @@ class Containers:
         elif news.kind == "die" and news.workspace in self._up and self._up[news.workspace].id == news.container:
             self._own(self._bury(self._up[news.workspace]))
 
-    def _own(self, work: Any) -> None:  # noqa: ANN401
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+    def _own(self, work: Coroutine[Any, Any, object]) -> None:
+        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
