@@ -14,7 +14,8 @@ from webterm.web.site import site, visitor, work
 
 
 class EngineHealth(Struct, frozen=True, kw_only=True):
-    """The container engine, as it was seen last. ``reason``: why it cannot be used; ``containers``: how many run."""
+    """The container engine, as it was seen within a second. ``reason``: why it cannot be used; ``containers``: how many
+    run."""
 
     works: bool
     reason: str
@@ -43,7 +44,10 @@ async def health(request: web.Request) -> web.StreamResponse:
         return json(Health(status="ok"))
     here = site(request)
     counts = here.terminals.hub.counts()
-    usual = work(request).runtimes.choosing.chosen(None)
+    choosing = work(request).runtimes.choosing
+    if choosing.health is not None:  # where nobody has needed to know, nobody looks
+        await choosing.look()
+    usual = choosing.chosen(None)
     return json(
         Health(
             status="ok",
@@ -52,7 +56,7 @@ async def health(request: web.Request) -> web.StreamResponse:
             counts=counts,
             mode=usual.driver,
             reason=usual.reason or None,
-            engine=_engine(work(request).runtimes.choosing.health),
+            engine=_engine(choosing.health),
         )
     )
 
