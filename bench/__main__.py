@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import bulk, idle, latency, memory, shells, transfers
+from bench import bulk, containers, idle, latency, memory, shells, transfers
 from bench.figures import Row, at_most, bounded, shown, table
 from bench.programs import SHELL, Programs
 from bench.servers import ROOT, Terminado, Webterm
@@ -51,6 +51,7 @@ MEASURES: dict[str, Measure] = {
         transfers.measure_small(w, p, count=2000 if quick else 20_000),
     ),
     "idle": lambda w, t, p, quick: _idle_terminals(quick),
+    "containers": lambda w, t, p, quick: containers.measure(quick=quick),
 }
 
 
@@ -134,6 +135,11 @@ How to read it
 - Opening: from the message `open` on a connection that is there to the prompt of bash without start-up files.
 - Memory: growth of the server's anonymous memory while the output passes, with a viewer beside that never
   acknowledges, or that asks for no flow control and never reads.
+- Containers: from the message `open` to the prompt of bash, in a workspace that has no container yet and in one that
+  has; beside it the engine's own client on a terminal, with the same image and command. Its stream is read from its
+  socket, with nothing in between. Many workspaces at once: no one of them may fail.
+- Previews: an app of a few lines on a connection that stays, asked through webterm and at its own address in turns;
+  then large answers and requests.
 """
 
 if __name__ == "__main__":

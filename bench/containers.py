@@ -1,11 +1,11 @@
 """Containers beside the engine's own client: prompts, output, many workspaces at once, previews.
 
-``python -m bench.containers [--quick]`` takes an engine and an image with bash and python3 (``WEBTERM_BENCH_IMAGE``).
+This takes an engine at a unix socket, its client ``docker``, and an image with bash, python3 and nft
+(``WEBTERM_BENCH_IMAGE``; that of the tests unless said).
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
 import os
@@ -14,15 +14,13 @@ import select
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench import previews
-from bench.figures import Row, at_least, at_most, compare, shown, table
+from bench.figures import Row, at_least, at_most, compare, shown
 from bench.programs import FILE_BYTES, PROMPT, READY, plain_lines
 from bench.servers import Webterm
 from bench.terminals import Channels, now
@@ -171,29 +169,28 @@ def prompts(channels: Channels, *wanted: str) -> float:
     took = (now() - began) * 1e3
     for channel in opened:
         channels.end(channel)
-    for _ in opened:
-        channels.await_message("detached")
+    channels.await_message("detached", len(opened))
     return took
 
 
-def measure_prompts(webterm: Webterm, *, rounds: int) -> Iterator[Row]:
+def measure_prompts(webterm: Webterm, *, rounds: int, times: int) -> Iterator[Row]:
     """Rows for the first prompt in a workspace, and for a further one."""
     found: dict[str, list[float]] = {"cold": [], "run": [], "further": [], "exec": []}
     channels = Channels(webterm, "binary")
     channels.set_timeout(_PATIENCE)
     for number in range(rounds + 1):
         with workspaces(webterm, 1) as (workspace,):
-            times = {"cold": prompts(channels, workspace.id)}
-            times["run"] = _direct("docker", "run", "--rm", "-it", "--label", "webterm.bench=1", IMAGE, *_SHELL)
+            took = {"cold": prompts(channels, workspace.id)}
+            took["run"] = _direct("docker", "run", "--rm", "-it", "--label", "webterm.bench=1", IMAGE, *_SHELL)
             container, user = container_of(workspace)
             further, direct = [], []
-            for _ in range(5):
+            for _ in range(times):
                 further.append(prompts(channels, workspace.id))
                 direct.append(_direct("docker", "exec", "-it", "-u", user, container, *_SHELL))
-            times |= {"further": statistics.median(further), "exec": statistics.median(direct)}
+            took |= {"further": statistics.median(further), "exec": statistics.median(direct)}
         if number:  # the first round warms up
-            for name, took in times.items():
-                found[name].append(took)
+            for name, milliseconds in took.items():
+                found[name].append(milliseconds)
     channels.close()
     what = "first prompt in a cold workspace"
     yield compare(what, found["cold"], "docker run -it", found["run"], at_most(1.25), unit="ms")
@@ -267,33 +264,32 @@ def measure_many(webterm: Webterm, *, count: int) -> Iterator[Row]:
     yield Row(what=f"{count} cold workspaces at once, to the last prompt", figure=shown([took], "s"), held=True)
 
 
-def main() -> int:
-    """Measure and print; the exit status says whether every goal is held."""
-    parser = argparse.ArgumentParser(prog="python -m bench.containers", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
-    quick = parser.parse_args().quick
+def measure(*, quick: bool) -> Iterator[Row]:
+    """All rows about containers and previews, on servers of their own."""
+    if not _is_there():
+        yield Row(what="containers", figure=f"not measured: no container engine has {IMAGE}")
+        return
     size, times = (_LARGE // 16, 200) if quick else (_LARGE, 2000)
-    rows: list[Row] = []
-    began = time.monotonic()
-
-    def note(found: Iterator[Row]) -> None:
-        for row in found:
-            print(f"{time.monotonic() - began:4.0f} s  {row.what}: {row.figure} {row.ratio}", file=sys.stderr)
-            rows.append(row)
-
     with Webterm(SETTINGS) as webterm:
-        note(measure_prompts(webterm, rounds=2 if quick else 9))
-        note(measure_bulk(webterm, rounds=2 if quick else 7, copies=2 if quick else 12))
-        note(measure_many(webterm, count=5 if quick else 50))
-        with workspaces(webterm, 1) as (workspace,), previews.App(webterm, workspace, 8000) as app:
-            address = inspected(container_of(workspace)[0], _ADDRESS)
-            note(previews.measure(app, "container", address, times=times, size=size))
+        yield from measure_prompts(webterm, rounds=2 if quick else 9, times=5)
+        yield from measure_bulk(webterm, rounds=2 if quick else 7, copies=2 if quick else 12)
+        yield from measure_many(webterm, count=5 if quick else 50)
+        yield from measure_preview(webterm, times=times, size=size)
     with Webterm() as webterm, workspaces(webterm, 1) as (workspace,):
         with previews.App(webterm, workspace, previews.free_port()) as app:
-            note(previews.measure(app, "local runtime", "127.0.0.1", times=times, size=size))
-    print(table(rows))
-    return 0 if all(row.held is not False for row in rows) else 1
+            yield from previews.measure(app, "local runtime", "127.0.0.1", times=times, size=size)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def measure_preview(webterm: Webterm, *, times: int, size: int) -> Iterator[Row]:
+    """Rows about a preview of an app in a container."""
+    with workspaces(webterm, 1) as (workspace,), previews.App(webterm, workspace, 8000) as app:
+        address = inspected(container_of(workspace)[0], _ADDRESS)
+        yield from previews.measure(app, "container", address, times=times, size=size)
+
+
+def _is_there() -> bool:
+    try:
+        engine("GET", f"/images/{IMAGE}/json")
+    except (OSError, RuntimeError):
+        return False
+    return True

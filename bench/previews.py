@@ -15,7 +15,7 @@ from bench.figures import Row, at_least, at_most, bounded, percentile, shown
 from bench.programs import READY
 from bench.servers import Webterm
 from bench.terminals import Channels, now
-from bench.transfers import Workspace
+from bench.transfers import Workspace, growth_of
 
 _PATIENCE = 120.0
 _MB = 1_000_000
@@ -64,13 +64,14 @@ class App:
         while READY not in seen:
             for _, _, frame, at in self._channels.outputs():
                 seen += self._channels.data(frame, at)
-        self.server, self.port = webterm.port, port
+        self.webterm, self.port = webterm, port
         arrival = http.client.HTTPConnection("127.0.0.1", webterm.port, timeout=_PATIENCE)
         navigating = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "same-origin"}
         cookie = {"Cookie": webterm.headers["Cookie"]}
         arrival.request("GET", f"/preview/{workspace.id}/{port}/", headers=cookie | navigating)
         answer = arrival.getresponse()
         answer.read()
+        arrival.close()
         self.path = answer.headers["Location"]
         if answer.status != 303:
             raise RuntimeError(f"no preview: {answer.status}")
@@ -94,7 +95,7 @@ def free_port() -> int:
 
 def measure(app: App, kind: str, address: str, *, times: int, size: int) -> Iterator[Row]:
     """Rows about an app: through its preview, and straight to its ``address``."""
-    through, straight = Client("127.0.0.1", app.server, app.path), Client(address, app.port, "/")
+    through, straight = Client("127.0.0.1", app.webterm.port, app.path), Client(address, app.port, "/")
     waits: dict[str, list[float]] = {"through": [], "straight": []}
     for _ in range(times):  # taking turns
         waits["through"].append(through.wait())
@@ -102,12 +103,14 @@ def measure(app: App, kind: str, address: str, *, times: int, size: int) -> Iter
     middle = {name: percentile(found, 0.5) * 1e3 for name, found in waits.items()}
     added = middle["through"] - middle["straight"]
     yield bounded(f"what a preview of a {kind} adds to a request, p50", [added], at_most(1), unit="ms")
-    down = [through.down(size) / _MB for _ in range(3)]
-    up = [through.up(size) / _MB for _ in range(3)]
+    with growth_of(app.webterm) as growth:
+        down = [through.down(size) / _MB for _ in range(3)]
+        up = [through.up(size) / _MB for _ in range(3)]
     beside = [straight.down(size) / _MB for _ in range(3)]
     what = f"{size // 1024**2} MiB through a preview of a {kind}"
     yield bounded(f"{what}, down", down, at_least(300), unit="MB/s")
     yield bounded(f"{what}, up", up, at_least(300), unit="MB/s")
+    yield bounded(f"memory of the server meanwhile, {kind}", [growth[0] / 1024**2], at_most(64), unit="MiB")
     yield Row(what="the same without it, down", figure="", against=shown(beside, "MB/s"))
     through.close()
     straight.close()

@@ -111,12 +111,14 @@ class Channels:
         """Close a terminal, without waiting."""
         self._tell({"type": "close", "channel": channel})
 
-    def await_message(self, kind: str) -> dict[str, object]:
-        """Wait for a message of this type."""
+    def await_message(self, kind: str, count: int = 1) -> dict[str, object]:
+        """Wait for so many messages of this type; the last of them."""
         for frame in self._socket.frames():
             if frame.opcode == TEXT and frame.payload.startswith(b'{"type":"%s"' % kind.encode()):
-                message: dict[str, object] = json.loads(frame.payload)
-                return message
+                count -= 1
+                if not count:
+                    message: dict[str, object] = json.loads(frame.payload)
+                    return message
         raise AssertionError
 
     def attach(self, terminal: str, *, window: int | None = None) -> int:
