@@ -1,9 +1,10 @@
-"""A driver of containers for each test, and one container for all tests of a module."""
+"""A driver of containers for each test; one container and one keeper for all tests of a module."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -25,6 +26,7 @@ class Contained:
 
     def __init__(self, directory: Path, engine: RealEngine, server: str) -> None:
         self.runtime: Runtime = runtime_in(directory)
+        self.keeper = directory / "keeper"
         self._data = directory / "data"
         self._engine = engine
         self._server = server
@@ -32,9 +34,9 @@ class Contained:
             shutil.copy(Path(__file__).with_name(name), self.runtime.files)
 
     @asynccontextmanager
-    async def driver(self, keeper: Path) -> AsyncIterator[DockerDriver]:
-        """A driver with its own keeper."""
-        keeping = Keeping(keeper, patience=1)
+    async def driver(self) -> AsyncIterator[DockerDriver]:
+        """A driver for one test."""
+        keeping = Keeping(self.keeper, patience=60)
         async with parts_in(self._data, self._engine, self._server, image=DEBIAN) as parts:
             driver = DockerDriver(parts.engine, keeping, parts.containers, close_grace=1)
             try:
@@ -42,12 +44,13 @@ class Contained:
             finally:
                 await driver.aclose()
                 await keeping.aclose()
-                await shut_down(keeper, 0)
 
 
 @pytest.fixture(scope="module")
-def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Contained:
+def contained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Contained]:
     """Made only where a test asks for it: the engine is not needed by others."""
     engine = request.getfixturevalue("engine")
     server = request.getfixturevalue("module_namespace")
-    return Contained(tmp_path_factory.mktemp("contained"), engine, server)
+    contained = Contained(tmp_path_factory.mktemp("contained"), engine, server)
+    yield contained
+    asyncio.run(shut_down(contained.keeper, 0))

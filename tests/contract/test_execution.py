@@ -52,7 +52,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     directory = tmp_path / "data"
     if request.param == "docker":
         place: Contained = request.getfixturevalue("contained")
-        async with place.driver(directory) as docker:
+        async with place.driver() as docker:
             yield Subject(docker, place.runtime, (*CONTAINED_PYTHON, "teller.py"))
         return
     driver = EchoDriver() if request.param == "echo" else LocalDriver(directory, patience=1)

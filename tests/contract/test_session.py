@@ -45,7 +45,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     directory = tmp_path / "data"
     if request.param == "docker":
         place: Contained = request.getfixturevalue("contained")
-        async with place.driver(directory) as docker:
+        async with place.driver() as docker:
             yield Subject(docker, place.runtime, (*CONTAINED_PYTHON, "mirror.py"))
         return
     readable = (*PYTHON, MIRROR_PATH.parent)
