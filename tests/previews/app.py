@@ -110,7 +110,11 @@ class Connection:
         while left:
             block = BLOCK[: min(left, len(BLOCK))]
             left -= len(block)
-            self.socket.sendall(b"%x\r\n%b\r\n" % (len(block), block) if how == "chunked" else block)
+            try:
+                self.socket.sendall(b"%x\r\n%b\r\n" % (len(block), block) if how == "chunked" else block)
+            except OSError:
+                print("cut", flush=True)
+                return False
         if how == "chunked":
             self.socket.sendall(b"0\r\n\r\n")
         return how != "close"

@@ -94,6 +94,18 @@ async def test_the_cookie_is_that_host_s_and_goes_nowhere_else(hosted: App, visi
     assert all(value not in text for value in cookies_of(hosted.running, hosted.owner).values())
 
 
+async def test_nobody_has_the_cookies_of_another(hosted: App, visitor: Visitor) -> None:
+    """What the app sets for one browser is kept by that one, and by nobody between."""
+    await visitor.enter()
+    assert (await visitor.ask("/index.html"))[0] == 200
+    assert visitor.last["Set-Cookie"].startswith("app=1")
+    async with bare() as client:
+        other = Visitor(hosted, client)
+        await other.enter()
+        for _ in range(3):
+            assert "app=1" not in (await other.ask("/echo"))[2]
+
+
 async def test_no_route_of_ours_is_there(hosted: App, visitor: Visitor) -> None:
     await visitor.enter()
     ours = "; ".join(f"{name}={value}" for name, value in cookies_of(hosted.running, hosted.owner).items())
