@@ -152,6 +152,7 @@ def workspaces(webterm: Webterm, count: int) -> Iterator[list[Workspace]]:
         yield made
     finally:
         for workspace in made:
+            workspace.here("POST", "/runtime/stop")  # else that would go on after the server has ended
             workspace.close()
 
 
