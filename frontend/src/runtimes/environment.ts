@@ -17,14 +17,14 @@ export interface Draft {
   memory: string;
   cpu: string;
   processes: string;
-  /** Not in the form; it stays as it is. */
-  ports: number[];
+  ports: string;
   variables: Variable[];
 }
 
 const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"] as const;
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 const MOST_VARIABLES = 64;
+const MOST_PORTS = 32;
 
 export function draftOf(environment: Environment): Draft {
   const { limits = {}, env = {}, ports = [] } = environment;
@@ -36,7 +36,7 @@ export function draftOf(environment: Environment): Draft {
     memory: limits.memory ? spelledBytes(limits.memory) : "",
     cpu: limits.cpu ? String(limits.cpu) : "",
     processes: limits.processes ? String(limits.processes) : "",
-    ports,
+    ports: ports.join(", "),
     variables: Object.entries(env).map(([name, value]) => ({ name, value })),
   };
 }
@@ -55,7 +55,7 @@ export function environmentOf(draft: Draft): Environment {
       cpu: numberIn(draft.cpu, "Processors"),
       processes: wholeIn(draft.processes, "Processes"),
     },
-    ports: draft.ports,
+    ports: portsIn(draft.ports),
     env: envOf(draft.variables),
   };
 }
@@ -104,6 +104,17 @@ function numberIn(text: string, what: string): number {
 function wholeIn(text: string, what: string): number {
   check(/^\d*$/.test(text.trim()), `${what} are a whole number.`);
   return Number(text);
+}
+
+function portsIn(text: string): number[] {
+  const ports = text.split(/[\s,;]+/).filter((word) => word !== "");
+  for (const word of ports) check(isPort(word), `${word} is no port: ports are numbers from 1 to 65535.`);
+  check(ports.length <= MOST_PORTS, `At most ${MOST_PORTS} ports.`);
+  return [...new Set(ports.map(Number))];
+}
+
+export function isPort(text: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(text) && Number(text) <= 65_535;
 }
 
 function envOf(variables: readonly Variable[]): Record<string, string> {

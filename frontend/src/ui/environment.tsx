@@ -116,6 +116,15 @@ function Image({ draft, choices, change }: PartProps) {
             <option key={name} value={name} />
           ))}
       </datalist>
+      <Field
+        label="Published ports"
+        name="ports"
+        placeholder="none"
+        hint="For what other machines are to reach directly, where the server allows it. Previews need none."
+        autocomplete="off"
+        value={draft.ports}
+        onInput={(event) => change({ ports: event.currentTarget.value })}
+      />
     </>
   );
 }

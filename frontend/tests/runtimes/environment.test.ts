@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Environment } from "../../src/api.gen";
-import { draftOf, environmentOf, variablesIn, type Draft } from "../../src/runtimes/environment";
+import { draftOf, environmentOf, isPort, variablesIn, type Draft } from "../../src/runtimes/environment";
 
 const EMPTY = draftOf({});
 
@@ -34,15 +34,17 @@ describe("an environment in a form", () => {
     [{ memory: "-1" }, "Memory is a size, such as 512 MiB or 2 GiB."],
     [{ cpu: "1e3" }, "Processors are a number."],
     [{ processes: "1.5" }, "Processes are a whole number."],
+    [{ ports: "80, 65536" }, "65536 is no port: ports are numbers from 1 to 65535."],
+    [{ ports: "080" }, "080 is no port: ports are numbers from 1 to 65535."],
     [{ image: "a b" }, "An image's name has no blanks in it."],
     [{ variables: [{ name: "", value: "x" }] }, "A variable without a name."],
     [{ variables: [{ name: "1A", value: "x" }] }, "1A is no name of a variable: letters, digits and _."],
     [{ variables: ["A", "A"].map((name) => ({ name, value: "" })) }, "A is there twice."],
   ])("what is wrong is said: %j", (part, text) => expect(() => environmentOf({ ...EMPTY, ...part })).toThrow(text));
 
-  it("leaves out rows that are empty", () => {
-    const draft = { ...EMPTY, cwd: "/src/", variables: [{ name: " ", value: "" }, { name: " A ", value: " x " }] };
-    expect(environmentOf(draft)).toMatchObject({ cwd: "src", env: { A: " x " } });
+  it("leaves out rows that are empty, and ports that are there twice", () => {
+    const draft = { ...EMPTY, ports: "80 81,80;", cwd: "/src/", variables: [{ name: " ", value: "" }, { name: " A ", value: " x " }] };
+    expect(environmentOf(draft)).toMatchObject({ ports: [80, 81], cwd: "src", env: { A: " x " } });
   });
 });
 
@@ -56,3 +58,13 @@ it("variables are found in what was copied from a file", () => {
   ]);
   expect(variablesIn("just a name")).toEqual([]);
 });
+
+it.each([
+  ["1", true],
+  ["65535", true],
+  ["0", false],
+  ["65536", false],
+  ["٣٣٣", false],
+  ["80@evil", false],
+  ["-1", false],
+])("port %j", (text, good) => expect(isPort(text)).toBe(good));
