@@ -43,6 +43,7 @@ class Runtime:
     ``account`` is the numeric user that owns the files and runs confined programs where the server is root, else None.
     ``env`` is added to every program's environment; ``network``: whether confined programs may use the machine's, and
     those in a container the internet. ``image`` is what a container is made of; empty is the driver's own.
+    ``published``: TCP ports of programs in a container, each with the port of the engine's machine that leads there.
     """
 
     workspace: WorkspaceId
@@ -52,6 +53,7 @@ class Runtime:
     network: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
     image: str = ""
+    published: Mapping[int, int] = field(default_factory=dict)
     limits: RuntimeLimits = RuntimeLimits()
 
 

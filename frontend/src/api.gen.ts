@@ -165,11 +165,17 @@ export interface RuntimeChoices {
   preview_domain: string | null;
 }
 
+/** A port that the environment asks for, and the one `at` the container engine's machine that leads there. */
+export interface PublishedPort {
+  port: number;
+  at: number;
+}
+
 /**
  * What a workspace's programs run in, or would. `message` is for people: how far it has come, or why it ended.
  * `reason` says why `driver` is another one than usual. `image` is what a container is made of, else empty.
- * `ports` are those that programs listen at. `stops_in`: in so many seconds it stops, because nothing runs in it
- * and nobody looks; null: it does not.
+ * `ports` are those that programs listen at; `published` those of a container that lead out of it. `stops_in`: in
+ * so many seconds it stops, because nothing runs in it and nobody looks; null: it does not.
  */
 export interface RuntimeInfo {
   workspace: string;
@@ -180,6 +186,7 @@ export interface RuntimeInfo {
   image: string;
   terminals: number;
   ports: number[];
+  published: PublishedPort[];
   stops_in: number | null;
   limits: RuntimeBounds;
 }

@@ -58,7 +58,7 @@ class Scene:
 @asynccontextmanager
 async def staged(directory: Path, runtimes: Runtimes) -> AsyncIterator[Scene]:
     """A server, and somebody's workspace there; nothing is left of either in the engine."""
-    docker = Docker(image=DEBIAN, pull=False)
+    docker = Docker(image=DEBIAN, guard_image=DEBIAN, pull=False)
     try:
         async with started(directory, local=Local(isolation="none"), runtimes=runtimes, docker=docker) as running:
             yield Scene(await desk_of(running, "ann"), runtimes.driver)

@@ -13,7 +13,7 @@ from tests.work.stage import ROOT, Stage, staged
 from webterm.access import Role
 from webterm.errors import Conflict, EngineUnavailable, ImageRefused, ReadOnly
 from webterm.runtime import DriverHealth, RuntimeState
-from webterm.settings_runtimes import Docker, Runtimes
+from webterm.settings_runtimes import Docker, Previews, Runtimes
 from webterm.work.choosing import RESTART
 from webterm.work.looks import Looks
 from webterm.work.ports import PortChanged
@@ -128,6 +128,24 @@ async def test_a_container_that_ends_by_itself_is_told_with_its_reason(stage: St
     await stage.open(ANN, made)
     status = await stage.runtimes.status(ANN, made.id)
     assert (status.state, status.message) == (RuntimeState.READY, "")
+
+
+async def test_each_person_has_ten_ports_of_the_machine(tmp_path: Path) -> None:
+    async with staged(tmp_path, usual="auto", previews=Previews(ports_base=20_000)) as stage:
+        first = await stage.bench.make(environment=Environment(ports=(80, 443)))
+        second = await stage.bench.make(environment=Environment(ports=tuple(range(8000, 8009))))
+        here = await stage.bench.make(environment=Environment(ports=(80,), driver="local"))
+        bens = await stage.bench.make(BEN, environment=Environment(ports=(80,)))
+        for who, made in ((ANN, second), (ANN, first), (ANN, here), (BEN, bens)):
+            await stage.open(who, made)
+        beyond, own, other = (dict(runtime.published) for runtime in stage.engine.begun)
+        base = own[80]
+        assert (base - 20_000) % 10 == 0
+        assert own == {80: base, 443: base + 1}
+        assert beyond == {8000 + each: base + 2 + each for each in range(8)}  # and the ninth has none
+        assert abs(other[80] - base) >= 10
+        assert (await stage.runtimes.status(ANN, first.id)).published == own
+        assert stage.machine.begun[0].published == {}
 
 
 async def test_restarting_takes_the_environment_as_it_is_now(stage: Stage) -> None:

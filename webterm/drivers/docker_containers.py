@@ -15,7 +15,7 @@ from typing import Any
 from webterm.drivers.disk_guard import DiskGuard, End
 from webterm.drivers.docker_container import Container, described, why_ended
 from webterm.drivers.docker_engine import Engine, EngineInfo, EngineRefusal
-from webterm.drivers.docker_faults import NetworkGone, put_in_words
+from webterm.drivers.docker_faults import NetworkGone, PortTaken, put_in_words
 from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_layers import LayerGuard, can_bound_layers
 from webterm.drivers.docker_network import Networks, Reach
@@ -43,8 +43,9 @@ class Containers:
 
     ``directory`` is for what containers are given from outside beside the workspace; ``on_host`` turns a path of ours
     into that on the engine's machine. ``image`` is for runtimes that ask for none; ``disk`` the most bytes that one may
-    write outside of its workspace, ``address`` where published ports are (empty: everywhere). ``on_ended`` hears of containers that have ended without being asked to. ``evict``
-    is called with a workspace whose programs have to end, and why; one that is set from outside has to `stop` it.
+    write outside of its workspace; ``address`` is where published ports are. ``on_ended`` hears of containers that have
+    ended without being asked to. ``evict`` is called with a workspace whose programs have to end, and why; one that is
+    set from outside has to `stop` it.
     """
 
     on_ended: OnRuntimeEnded | None = None

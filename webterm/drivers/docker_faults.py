@@ -12,6 +12,10 @@ class NetworkGone(Unavailable):
     """Somebody has removed the network that a container was to be in."""
 
 
+class PortTaken(Unavailable):
+    """A port that was to lead into the container is somebody else's."""
+
+
 def put_in_words(refusal: EngineRefusal, image: str, files: Path) -> Unavailable:
     """What a refusal to make or start a container of ``image`` means."""
     text = str(refusal)
@@ -28,6 +32,8 @@ def put_in_words(refusal: EngineRefusal, image: str, files: Path) -> Unavailable
         return Unavailable(f"the image {image} cannot be used: there is no /bin/sh in it that runs")
     if "network" in text and "not found" in text:
         return NetworkGone(text)
+    if "port is already allocated" in text or "address already in use" in text:
+        return PortTaken(f"a port that was to be published is taken: {text}")
     if "no available IPv4 addresses" in text or "non-overlapping IPv4 address pool" in text:
         return Unavailable("the container engine has no network address left for another container")
     return Unavailable(f"the container could not be started: {text}")

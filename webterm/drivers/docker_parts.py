@@ -10,6 +10,7 @@ from webterm.drivers.docker_engine import Engine
 from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_network import Networks
 from webterm.settings import Settings
+from webterm.settings_checks import is_address
 
 ETC = "containers"
 """Directory in the data directory for what containers are given from outside beside the workspace."""
@@ -48,9 +49,15 @@ def parts_of(settings: Settings, server: str) -> Parts:
         network=docker.network == "internet",
         read_only=docker.read_only,
         disk=docker.disk,
+        address=_address(settings.server.host),
         on_host=lambda path: on_host(settings, path),
     )
     return Parts(engine=engine, images=images, networks=networks, containers=containers)
+
+
+def _address(host: str) -> str:
+    """Ports are published where the server itself listens; of names only addresses are understood."""
+    return host if is_address(host) else "127.0.0.1"
 
 
 def on_host(settings: Settings, path: Path) -> Path:

@@ -30,12 +30,13 @@ _FAVOUR = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """What is the same for all containers of a server. ``etc`` is a directory of ours, as the engine sees it."""
+    """What is the same for all containers of a server. ``address``: where their published ports are."""
 
     server: str
     read_only: bool
     disk: int
     info: EngineInfo
+    address: str
 
 
 def container_name(workspace: WorkspaceId) -> str:
@@ -94,6 +95,12 @@ def container(
             ],
         },
     }
+    if runtime.published:
+        made["ExposedPorts"] = {f"{port}/tcp": {} for port in runtime.published}
+        made["HostConfig"]["PortBindings"] = {
+            f"{port}/tcp": [{"HostIp": shape.address, "HostPort": str(there)}]
+            for port, there in runtime.published.items()
+        }
     made["Labels"][KEY] = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:32]
     return made
 

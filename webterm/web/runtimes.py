@@ -33,12 +33,19 @@ class RuntimeBounds(Struct, frozen=True, kw_only=True):
     network: bool
 
 
+class PublishedPort(Struct, frozen=True, kw_only=True):
+    """A port that the environment asks for, and the one ``at`` the container engine's machine that leads there."""
+
+    port: int
+    at: int
+
+
 class RuntimeInfo(Struct, frozen=True, kw_only=True):
     """What a workspace's programs run in, or would. ``message`` is for people: how far it has come, or why it ended.
 
     ``reason`` says why ``driver`` is another one than usual. ``image`` is what a container is made of, else empty.
-    ``ports`` are those that programs listen at. ``stops_in``: in so many seconds it stops, because nothing runs in it
-    and nobody looks; null: it does not.
+    ``ports`` are those that programs listen at; ``published`` those of a container that lead out of it. ``stops_in``:
+    in so many seconds it stops, because nothing runs in it and nobody looks; null: it does not.
     """
 
     workspace: str
@@ -49,6 +56,7 @@ class RuntimeInfo(Struct, frozen=True, kw_only=True):
     image: str
     terminals: int
     ports: list[int]
+    published: list[PublishedPort]
     stops_in: float | None
     limits: RuntimeBounds
 
@@ -235,6 +243,7 @@ def _answer(request: web.Request, found: RuntimeStatus) -> web.Response:
             image=found.image,
             terminals=found.terminals,
             ports=list(found.ports),
+            published=[PublishedPort(port=port, at=there) for port, there in found.published.items()],
             stops_in=None if found.stops_in is None else round(found.stops_in, 1),
             limits=_bounds(found.limits, found.network),
         )

@@ -37,7 +37,7 @@ class Plans:
         """The drivers that workspaces' programs live with, one at a time."""
         return self.shared | self.contained
 
-    def runtime(self, actor: Actor | None, found: Workspace, driver: str) -> Runtime:
+    async def runtime(self, actor: Actor | None, found: Workspace, driver: str) -> Runtime:
         """For programs of ``actor``; None is anybody but the server's owner.
 
         Raises `webterm.errors.IsolationRefused` and `webterm.errors.ImageRefused`.
@@ -58,8 +58,13 @@ class Plans:
             network=self.network(driver) and found.environment.network,
             env=found.environment.env,
             image=found.environment.image,
+            published=await self.published(found, driver),
             limits=self.limits(found),
         )
+
+    async def published(self, found: Workspace, driver: str) -> dict[int, int]:
+        """The ports of a workspace's programs that lead out of its container, each with the one of this machine."""
+        return await self._workspaces.published(found) if driver in self.contained else {}
 
     def limits(self, found: Workspace | None = None) -> RuntimeLimits:
         """What all programs of a workspace may use together; None: of one that asks for as much as there may be."""

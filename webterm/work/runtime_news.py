@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from webterm.ids import WorkspaceId
@@ -35,7 +35,8 @@ class RuntimeStatus:
 
     ``reason``: why ``driver`` is another one than usual. ``image``: what a container is made of, else empty.
     ``terminals`` is how many run there, ``ports`` what its programs listen on. ``stops_in``: in so many seconds it
-    stops, because nobody uses it. ``limits`` and ``network`` are what its programs have, or would have.
+    stops, because nobody uses it. ``limits``, ``network`` and ``published`` are what its programs have, or
+    would have.
     """
 
     state: RuntimeState
@@ -48,6 +49,7 @@ class RuntimeStatus:
     stops_in: float | None = None
     limits: RuntimeLimits = field(default_factory=RuntimeLimits)
     network: bool = False
+    published: Mapping[int, int] = field(default_factory=dict)
 
 
 class RuntimeNews:

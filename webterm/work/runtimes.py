@@ -163,7 +163,7 @@ class Runtimes:
         self.touch(found.id)
         await self._rested(found.id)
         choice = await self._where.choose(found, None)
-        runtime = self.plans.runtime(actor, found, choice.driver)
+        runtime = await self.plans.runtime(actor, found, choice.driver)
         if not await self._is_up(choice, runtime):
             start = self._begin(choice, runtime)
             await self._workspaces.note("workspace.start", found, by)
@@ -227,6 +227,7 @@ class Runtimes:
             stops_in=self.idle.stops_in(found.id),
             limits=self.plans.limits(found),
             network=self.plans.network(choice.driver) and found.environment.network,
+            published=await self.plans.published(found, choice.driver),
         )
 
     async def _outside(self, actor: Actor, asked: str | None) -> str | None:
@@ -242,7 +243,7 @@ class Runtimes:
             raise RuntimeBusy("the workspace has just been stopped")
 
     async def _up(self, actor: Actor, found: Workspace, choice: Choice) -> Runtime:
-        runtime = self.plans.runtime(actor, found, choice.driver)
+        runtime = await self.plans.runtime(actor, found, choice.driver)
         if not await self._is_up(choice, runtime):
             start = self._begin(choice, runtime)
             await asyncio.wait([start])  # others may wait for it, too: who is cancelled does not cancel it
@@ -277,7 +278,7 @@ class Runtimes:
             if (found := await self._workspaces.known(workspace)) is None:
                 return
             choice = await self._where.choose(found, None)
-            runtime = self.plans.runtime(None, found, choice.driver)
+            runtime = await self.plans.runtime(None, found, choice.driver)
             if runtime.confined and await self._is_up(choice, runtime):
                 self._begin(choice, runtime)
         except WebtermError as error:

@@ -33,6 +33,7 @@ from webterm.work.admission import Admission, Seen, no_such
 from webterm.work.directories import Directories
 from webterm.work.endings import Ending, Endings, MemberChanged, MemberGone, OnEnding, WorkspaceGone
 from webterm.work.memberships import Memberships
+from webterm.work.publishing import published
 from webterm.work.templates import Templates
 from webterm.work.trash import PURGED, Trash
 
@@ -81,6 +82,7 @@ class Workspaces:
         self._store = store
         self._drivers = frozenset(drivers)
         self._clock = clock
+        self._first_port = settings.previews.ports_base
         self._directories = Directories(settings.workspaces_dir)
         self._endings = Endings(store, clock=clock)
         self._trash = Trash(store, self._directories, days=settings.workspaces.trash_days, clock=clock)
@@ -154,6 +156,13 @@ class Workspaces:
             while page := await workspaces.ids_after(conn, found[-1][0] if found else 0, IDS_AT_A_TIME):
                 found += page
         return frozenset(workspace for _, workspace in found)
+
+    async def published(self, workspace: Workspace) -> dict[int, int]:
+        """The ports of this machine that lead into a workspace's container: see `webterm.work.publishing`."""
+        if not (self._first_port and workspace.environment.ports):
+            return {}
+        async with self._store.reading() as conn:
+            return published(workspace, await workspaces.of_owner(conn, workspace.owner), self._first_port)
 
     def left(self) -> set[WorkspaceId]:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
