@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -109,6 +110,10 @@ async def family(looking: ContainerLooking, container: Container, port: int) -> 
         return socket.AddressFamily(sock.family)
 
 
+def descriptors() -> list[str]:
+    return sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 - names are enough
+
+
 async def until_there(place: Place, *ports: int) -> None:
     """Servers of Ann say in the workspace that they listen; Bob's is seen to."""
     script = "; ".join(f"while [ ! -e /workspace/up{port} ]; do sleep 0.05; done" for port in ports)
@@ -183,9 +188,20 @@ async def test_each_program_that_can_pass_bytes_on_does(place: Place) -> None:
                 assert found == b"annx"
             with await relays.dial(place.ann.id, place.ann.user, relay, target, 1) as sock:
                 assert await loop.sock_recv(sock, 99) == b"", "nobody listens there"
-    looking = ContainerLooking(place.engine, place.containers, sees=False, routes=False)
-    async with aclosing(looking):
-        assert await asked(looking, place.bob, 8000, b"x") == b"bobx"
+    for sees in (True, False):
+        async with aclosing(ContainerLooking(place.engine, place.containers, sees=sees, routes=False)) as looking:
+            assert await asked(looking, place.bob, 8000, b"x") == b"bobx"
+            before = descriptors()
+            for _ in range(5):
+                assert await asked(looking, place.bob, 8000, b"x") == b"bobx"
+                dialling = asyncio.create_task(looking.dial(place.bob.workspace, 8000))
+                await asyncio.sleep(0)
+                dialling.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    (await dialling).close()
+                await looking.processes(place.bob.workspace)
+            await looking.aclose()
+            assert len(descriptors()) <= len(before)
 
 
 def test_a_process_of_another_machine_is_not_taken_for_one_of_ours() -> None:

@@ -3,26 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 from webterm.drivers.listeners import EMBEDDED_DNS
-from webterm.drivers.places import Place
+from webterm.drivers.places import Held, Place
 
 _NAMED = ("memory", "pids", "cpu", "cpuacct")
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A place, and the descriptors that it needs, which `close` closes."""
-
-    place: Place
-    descriptors: tuple[int, ...]
-
-    def close(self) -> None:
-        """To be called once."""
-        for fd in self.descriptors:
-            os.close(fd)
 
 
 def hold(container: str, pid: int) -> Held | None:

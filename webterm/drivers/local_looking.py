@@ -22,7 +22,7 @@ from webterm.drivers.inner_sockets import InnerSockets
 from webterm.drivers.local_runtimes import LocalRuntimes
 from webterm.drivers.local_tokens import holder_token, is_confined, unconfined_beginning, workspace_of
 from webterm.drivers.opening import opened
-from webterm.drivers.places import Place, Usage
+from webterm.drivers.places import Held, Place, Usage
 from webterm.drivers.sampling import Sampling
 from webterm.drivers.sandbox_entry import Passage, way_in
 from webterm.drivers.sandbox_layout import USER
@@ -110,42 +110,48 @@ class LocalLooking:
             with contextlib.ExitStack() as stack:
                 places = [_unconfined(workspace)] if workspace in self._unconfined else []
                 if holder_token(workspace) in tokens:
-                    sandbox = await self._sandbox(workspace, keeper)
-                    if sandbox is not None:
-                        place, passage = sandbox
-                        stack.callback(passage.close)
-                        places.append(place)
+                    held = await self._sandbox(workspace, keeper)
+                    if held is not None:
+                        stack.callback(held.close)
+                        places.append(held.place)
                 yield places
         except KeeperError as error:
             raise Unavailable(str(error)) from error
 
-    async def _sandbox(self, workspace: WorkspaceId, keeper: KeeperClient) -> tuple[Place, Passage] | None:
-        """A sandbox that is up, and a passage to it, which the caller closes."""
+    async def _sandbox(self, workspace: WorkspaceId, keeper: KeeperClient) -> Held | None:
+        """A sandbox that is up, which the caller closes."""
         known = self._runtimes.holder(workspace)
         try:
             if known is not None:
                 passage = known.sandbox.passage.copied()
-                groups, limits = known.groups.directories, known.sandbox.plan.runtime.limits
-                return _inside(known.sandbox.pid, passage, groups, limits), passage
+                first, groups, limits = known.sandbox.pid, known.groups.directories, known.sandbox.plan.runtime.limits
+                return await opened(lambda: _hold(first, passage, groups, limits), Held.close)
             # From before this server started, and nothing has been started in it since.
             taken = await keeper.take(holder_token(workspace))
             for fd in (taken.master, taken.memory):
                 if fd is not None:
                     os.close(fd)
-            first, passage = await opened(lambda: way_in(taken.pid), lambda found: found[1].close())
+            return await opened(lambda: _hold(*way_in(taken.pid), (), RuntimeLimits()), Held.close)
         except (OSError, Unavailable, KeeperError):
             return None  # it is just ending
-        return _inside(first, passage, (), RuntimeLimits()), passage
 
 
-def _inside(first: int, passage: Passage, groups: tuple[Path, ...], limits: RuntimeLimits) -> Place:
-    return Place(
-        proc=f"{_ROOT}/{first}/root/proc",
-        net=f"{_ROOT}/{first}/net",
-        namespaces=passage.network(),
-        groups=groups,
-        limits=limits,
+def _hold(first: int, passage: Passage, groups: tuple[Path, ...], limits: RuntimeLimits) -> Held:
+    """Where the programs of a sandbox are, whose passage is closed with it. Raises OSError. Blocks."""
+    descriptors = list(passage.descriptors.values())
+    try:
+        descriptors.append(os.open(f"{_ROOT}/{first}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        held = f"{_ROOT}/self/fd/{descriptors[-1]}"
+        if not os.path.samestat(os.stat(f"{held}/ns/pid"), os.fstat(passage.descriptors["pid"])):  # noqa: PTH116
+            raise ProcessLookupError(first, "the sandbox has ended, and its number is another's")
+    except OSError:
+        for fd in descriptors:
+            os.close(fd)
+        raise
+    place = Place(
+        proc=f"{held}/root/proc", net=f"{held}/net", namespaces=passage.network(), groups=groups, limits=limits
     )
+    return Held(place, tuple(descriptors))
 
 
 def _unconfined(workspace: WorkspaceId) -> Place:

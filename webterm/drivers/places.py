@@ -130,6 +130,19 @@ class Place:
         return there, listeners.inodes(f"{self.proc}/{pid}" for pid in pids)
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A place, and the descriptors that it needs, which `close` closes."""
+
+    place: Place
+    descriptors: tuple[int, ...]
+
+    def close(self) -> None:
+        """To be called once."""
+        for fd in self.descriptors:
+            os.close(fd)
+
+
 def _first(groups: tuple[Path, ...], read: Callable[[Path], float | None]) -> float | None:
     return next((found for group in groups if (found := read(group)) is not None), None)
 
