@@ -98,7 +98,7 @@ async def test_an_end_that_nobody_asked_for_is_told_and_one_that_somebody_did_is
     parts.containers.on_ended = lambda *said: ended.put_nowait(said)
     made = await parts.containers.ensure(runtime)
     engine.execute(made.id, "sh", "-c", "kill -9 -1")
-    assert await ended.get() == (runtime.workspace, "its container ended (status 137)")
+    assert await ended.get() == (runtime.workspace, "its container was killed")
     assert await parts.containers.find(runtime.workspace) is None
     assert engine.of(namespace) == {}
     again = await parts.containers.ensure(runtime)

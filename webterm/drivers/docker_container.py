@@ -14,6 +14,7 @@ from webterm.drivers.docker_shape import FIRST
 from webterm.ids import WorkspaceId
 
 _NO_SHELL = (126, 127)
+_ENDS = {137: "its container was killed", 143: "its container was stopped"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,4 +76,4 @@ def why_ended(state: Mapping[str, Any]) -> str:
         return str(state["Error"])[:200]
     if state.get("ExitCode") in _NO_SHELL:
         return "there is no /bin/sh in it that runs"
-    return f"its container ended (status {state.get('ExitCode')})"
+    return _ENDS.get(state.get("ExitCode", 0), f"its container ended (status {state.get('ExitCode')})")

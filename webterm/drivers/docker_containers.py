@@ -34,6 +34,7 @@ _log = logging.getLogger("webterm.drivers")
 START_TIMEOUT = 120.0
 AT_ONCE = 8
 """Containers that are made at the same time; an engine does not make more of them sooner."""
+_STOPPED = "the container engine was stopped"
 SETTLED = 120.0
 """Seconds after which what does not run is nobody's who is just making it."""
 
@@ -79,6 +80,7 @@ class Containers:
         self._on_host = on_host
         self._clock = clock
         self._info: EngineInfo | None = None
+        self._before: frozenset[str] = frozenset()
         self._up: dict[WorkspaceId, Container] = {}
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
@@ -340,11 +342,11 @@ class Containers:
 
     def _hear(self, news: EngineNews) -> None:
         if news.kind == "down":
-            self._info = None
+            self._info, self._before = None, frozenset(known.id for known in self._up.values())
         elif news.kind == "up":
             self._own(self._look_again())
         elif news.kind == "die" and news.workspace in self._up and self._up[news.workspace].id == news.container:
-            self._own(self._bury(self._up[news.workspace]))
+            self._own(self._bury(self._up[news.workspace], _STOPPED if news.container in self._before else ""))
 
     def _own(self, work: Coroutine[Any, Any, object]) -> None:
         task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
@@ -357,7 +359,8 @@ class Containers:
             running = {found["Id"] for found in await self._listed(everything=False)}
             for known in list(self._up.values()):
                 if known.id not in running:
-                    await self._bury(known, "the container engine was stopped")
+                    await self._bury(known, _STOPPED)
+            self._before = frozenset()
 
     async def _bury(self, known: Container, reason: str = "") -> None:
         """Remove a container that has ended though nobody asked it to, and tell why."""
