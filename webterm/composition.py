@@ -222,6 +222,8 @@ async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web
             await site.work.line_shells.aclose()
             await site.work.runtimes.aclose()
         await hub.aclose(end=end)
+        if end and site.work is not None:
+            await site.work.runtimes.end_containers()
         for driver in drivers.values():
             await driver.aclose()
         await site.limits.aclose()

@@ -163,6 +163,23 @@ async def test_restarting_takes_the_environment_as_it_is_now(stage: Stage) -> No
     assert "workspace.restart" in await stage.bench.actions()
 
 
+async def test_what_could_not_start_again_does_not_stop(stage: Stage) -> None:
+    made = await stage.bench.make()
+    terminal = await stage.open(ANN, made)
+    await stage.bench.workspaces.change(ANN, made.id, by(ANN), environment=Environment(image="evil"))
+    with pytest.raises(ImageRefused):
+        await stage.runtimes.restart(ANN, made.id, by(ANN))
+    assert stage.hub.get(ANN, terminal.id) is terminal
+
+
+async def test_everything_may_end_with_the_server(stage: Stage) -> None:
+    made = await stage.bench.make()
+    await stage.open(ANN, made)
+    await stage.runtimes.aclose()
+    await stage.runtimes.end_containers()
+    assert stage.engine.up == set()
+
+
 async def test_what_nobody_uses_stops_and_wakes_when_somebody_comes(stage: Stage) -> None:
     made = await stage.bench.make()
     await stage.runtimes.start(ANN, made.id, by(ANN))

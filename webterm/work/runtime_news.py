@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from webterm.ids import WorkspaceId
 from webterm.runtime import RuntimeLimits, RuntimeState
@@ -79,10 +79,10 @@ class RuntimeNews:
             del self._last[workspace]
         self._pass_on(changed)
 
-    def warn(self, workspace: WorkspaceId, seconds: float | None, message: str = "") -> None:
-        """It stops by itself in so many seconds; None: it does not any more. Its state stays what it is."""
-        last = replace(self.last(workspace), state=RuntimeState.READY, message=message, stops_in=seconds)
-        self._pass_on(last)
+    def warn(self, workspace: WorkspaceId, seconds: float | None) -> None:
+        """One that is up stops by itself in so many seconds; None: it does not any more."""
+        why = "" if seconds is None else "nobody looks, and nothing runs here but shells at their prompt"
+        self._pass_on(RuntimeChanged(workspace=workspace, state=RuntimeState.READY, message=why, stops_in=seconds))
 
     def _pass_on(self, changed: RuntimeChanged) -> None:
         for callback in list(self._subscribers):

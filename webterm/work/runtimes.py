@@ -68,8 +68,8 @@ class Runtimes:
         self.idle = Idle(
             settings.runtimes.idle_minutes * 60,
             up=lambda: self._where.at(choosing.contained),
-            is_idle=self._is_idle,
-            tell=self._warn,
+            is_idle=self._where.is_idle,
+            tell=self._news.warn,
             stop=self._rest,
             clock=clock,
         )
@@ -120,6 +120,10 @@ class Runtimes:
         await self.idle.aclose()
         await self.choosing.aclose()
         await self._tasks.aclose()
+
+    async def end_containers(self) -> None:
+        """Stop those that are up, when everything is to end with the server. After `aclose`."""
+        await self._where.end_containers()
 
     async def place(self, actor: Actor, workspace: str | None, driver: str | None) -> Place:
         """Where a terminal or command goes. The runtime of its workspace is up then.
@@ -186,6 +190,8 @@ class Runtimes:
         """As `stop`, and then `start`: with the environment as it is now. Needs `Role.OWN`."""
         found = await self._workspaces.allowed(actor, workspace, Role.OWN)
         self._check_not_stopping(found.id)
+        choice = await self.choosing.choose(found.environment.driver)
+        await self.plans.runtime(actor, found, choice.driver)  # what cannot start again does not stop
         self._resting.add(found.id)
         again = self._tasks.run(self._again(actor, found, self._end(found.id, by)))
         await self._workspaces.note("workspace.restart", found, by)
@@ -353,20 +359,12 @@ class Runtimes:
             self._resting.discard(workspace)
 
     async def _again(self, actor: Actor, found: Workspace, stop: asyncio.Task[None]) -> None:
-        await asyncio.wait([stop])
-        stop.result()
+        await asyncio.shield(stop)
         found = await self._workspaces.allowed(actor, found.id, Role.WRITE)  # it may have another environment now
         await self._up(actor, found, await self._where.choose(found, None))
 
-    async def _is_idle(self, workspace: WorkspaceId) -> bool:
-        return await self._drivers[self.choosing.contained].is_idle(workspace)
-
     def _is_viewed(self, workspace: WorkspaceId) -> bool:
         return any(terminal.audience for terminal in self._hub.alive_in(workspace)) or workspace in self._starts
-
-    def _warn(self, workspace: WorkspaceId, seconds: float | None) -> None:
-        why = "" if seconds is None else "nobody looks, and nothing runs here but shells at their prompt"
-        self._news.warn(workspace, seconds, why)
 
     async def _rest(self, workspace: WorkspaceId) -> None:
         """Nobody uses it: stop it until somebody comes."""

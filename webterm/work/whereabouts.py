@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 
 from webterm.errors import Conflict, Unavailable
@@ -12,6 +13,8 @@ from webterm.session import Driver
 from webterm.work.choosing import Choice, Choosing
 from webterm.work.idle import InUse
 from webterm.work.workspaces import Workspace
+
+log = logging.getLogger("webterm.work")
 
 PATIENCE = 5.0
 """Seconds within which a driver has to say whether something is up; one that does not is not waited for."""
@@ -105,6 +108,19 @@ class Whereabouts:
             if not away or (known is not None and known.driver == name):
                 await driver.stop(workspace)
         self.forget(workspace)
+
+    async def is_idle(self, workspace: WorkspaceId) -> bool:
+        """Whether nothing runs in a container but shells at their prompt. Raises `webterm.errors.Unavailable`."""
+        return await self._drivers[self._choosing.contained].is_idle(workspace)
+
+    async def end_containers(self) -> None:
+        """Stop all that are up, as far as somebody can."""
+        driver = self._drivers.get(self._choosing.contained)
+        if driver is not None and self._choosing.works:
+            endings = (driver.stop(workspace) for workspace in self.at(self._choosing.contained))
+            for failed in await asyncio.gather(*endings, return_exceptions=True):
+                if isinstance(failed, Exception):
+                    log.warning("a container could not be stopped: %s", failed)
 
     async def _holds(self, name: str, workspace: WorkspaceId) -> bool:
         if workspace in self._bare:
