@@ -16,8 +16,9 @@ from tests.engine import DEBIAN, RealEngine
 from webterm.drivers.docker import DockerDriver
 from webterm.drivers.keeping import Keeping
 from webterm.keeper.client import shut_down
-from webterm.runtime import Runtime
+from webterm.runtime import Runtime, RuntimeLimits
 
+PROCESSES = 64
 CONTAINED_PYTHON = ("python3", "-I", "-S")
 
 
@@ -25,7 +26,7 @@ class Contained:
     """A workspace with the scripts of these tests, whose container the first test makes."""
 
     def __init__(self, directory: Path, engine: RealEngine, server: str) -> None:
-        self.runtime: Runtime = runtime_in(directory)
+        self.runtime: Runtime = runtime_in(directory, limits=RuntimeLimits(processes=PROCESSES))
         self.keeper = directory / "keeper"
         self._data = directory / "data"
         self._engine = engine

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webterm.drivers")
 
-_PATIENCE = 20.0
-_TRIES = 3
+_PATIENCE, _LONGER_PATIENCE = 5.0, 20.0
+_MORE_TRIES = 2
 _NOT_RUNNING = (404, 409)
 _NONE = "-"
 _HAS_GONE = 9
+_ENDED_BY = {0: "HUP", 9: "KILL"}
 
 _END = r"""
 mark=$1 leader=$2 grace=$3 tools=$4
@@ -96,6 +97,7 @@ while [ -n "$found" ]; do
     look
   fi
 done
+[ $rounds -eq 0 ] || exit 9
 exit 0
 """
 """Hangs up, and kills after ``grace`` hundredths of a second, until nothing is left. Those to be killed are stopped
@@ -139,37 +141,42 @@ class Endings:
         self._last_resort = last_resort
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def end(self, container: str, user: str, token: str, *, leader: int | None = None, grace: float = 0) -> bool:
+    async def end(
+        self, container: str, user: str, token: str, *, leader: int | None = None, grace: float = 0
+    ) -> str | None:
         """End a program and all that came of it: hang up, and kill after ``grace`` seconds.
 
-        Returns when nothing is left of it; False where the engine does not answer, or it withstands. ``token`` may be
-        the beginning of many.
+        Returns when nothing is left of it, with the name of the last signal that it took; None where the engine does
+        not answer, or it withstands. ``token`` may be the beginning of many.
         """
-        for tools in ("tools", *[""] * (_TRIES - 1)):
+        for tools in ("tools", *[""] * _MORE_TRIES):
             first = _NONE if leader is None else str(leader)
+            patience = _PATIENCE if tools else _LONGER_PATIENCE
             arguments = (f"{MARK}={token}", first, str(round(grace * 100)), tools)
             try:
-                ran = await run(self._engine, container, _END, *arguments, user=user, timeout=grace + _PATIENCE)
+                ran = await run(self._engine, container, _END, *arguments, user=user, timeout=grace + patience)
             except EngineRefusal as refusal:
                 if refusal.answer in _NOT_RUNNING:
-                    return True
+                    return "KILL"
                 _log.warning("programs in a container could not be ended: %s", refusal)
             except EngineUnavailable as error:
                 if self._engine.up is False:
-                    return False
+                    return None
                 _log.warning("programs in a container could not be ended: %s", error)
             else:
-                if ran.status == 0:
-                    return True
+                if ran.status in _ENDED_BY:
+                    return _ENDED_BY[ran.status]
             grace = 0
-        return False
+        return None
 
-    async def end_for_sure(self, workspace: WorkspaceId, place: Place, token: str, *, grace: float) -> None:
+    async def end_for_sure(self, workspace: WorkspaceId, place: Place, token: str, *, grace: float) -> str | None:
         """The same; where it does not work although the engine answers, the container ends, and with it all."""
         ended = await self.end(place.container, place.user, token, leader=place.leader, grace=grace)
-        if not ended and self._engine.up:
+        if ended is None and self._engine.up:
             with contextlib.suppress(Unavailable):  # it has just gone
                 await self._last_resort(workspace, "its programs could not be ended in another way")
+                return "KILL"
+        return ended
 
     def end_soon(self, container: str, user: str, token: str) -> None:
         """Kill what has come of a program that nobody will see. It is under way; `aclose` waits for it."""
@@ -183,7 +190,7 @@ class Endings:
         Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
         """
         prefix = f"docker-{workspace}-"
-        ran = await run(self._engine, container, _LIST, f"{MARK}={prefix}", user=user, timeout=_PATIENCE)
+        ran = await run(self._engine, container, _LIST, f"{MARK}={prefix}", user=user, timeout=_LONGER_PATIENCE)
         found = re.findall(re.escape(prefix).encode() + rb"[A-Za-z0-9_-]{16}", ran.stdout)
         return {token.decode() for token in found}
 

@@ -119,15 +119,18 @@ class DockerExecution(Execution):
         if not self._hurried.is_set():
             self._state = _State.ENDED
             await first(asyncio.sleep(LINGER), self._drained.wait(), self._hurried.wait())
-        await self._means.endings.end_for_sure(self._workspace, self.place, self._token, grace=0)
-        if self._learning is not None:
-            await asyncio.wait([self._learning])
+        name = await self._means.endings.end_for_sure(self._workspace, self.place, self._token, grace=0)
         if self._hurried.is_set():
             self.cut()
-        self._sure = True
+        if self._learning is not None:
+            await asyncio.wait([self._learning])
         if not self._exit.done():
-            await self._learn()
+            status = await self._status(LINGER)
+            self._exit.set_result(Exit(signal=name) if status is None else exit_of(status, shell=False))
         self._state = _State.OVER
+        if not self._hurried.is_set():
+            with contextlib.suppress(TerminalExited):
+                await first(self._drain(), self._hurried.wait())
         if self._hurried.is_set():
             self._close()
 
@@ -136,13 +139,25 @@ class DockerExecution(Execution):
         if not self._sure and await runs(self._means.engine, self.place.exec) and not self._sure:
             self._learning = None
             return
-        status = None
-        with contextlib.suppress(Unavailable):
-            status = await exec_status(self._means.engine, self.place.exec)
+        status = await self._status()
         if status is None:
             self._means.endings.end_soon(self.place.container, self.place.user, self._token)
         if not self._exit.done():
             self._exit.set_result(Exit() if status is None else exit_of(status, shell=False))
+
+    async def _status(self, patience: float = 10.0) -> int | None:
+        with contextlib.suppress(Unavailable):
+            return await exec_status(self._means.engine, self.place.exec, patience=patience)
+        return None
+
+    async def _drain(self) -> None:
+        """Take what is left of the output, which is not much: the engine tells nobody's end before."""
+        while self._state is _State.OVER:
+            try:
+                if not self._frames.take(self._fd):
+                    return
+            except BlockingIOError:
+                await self._duplex.until_readable()
 
     def _close(self) -> None:
         if self._state is _State.CLOSED:

@@ -228,12 +228,12 @@ class DockerSession(Session):
             await asyncio.wait([self._learning])
         means = self._means
         if not self._exit.done():
-            await means.endings.end_for_sure(self._workspace, self.place, self.mark, grace=means.grace)
+            name = await means.endings.end_for_sure(self._workspace, self.place, self.mark, grace=means.grace)
             status = await self._status(_LAST_WORDS)
-            if status is None:
+            if status is None:  # it may wait for somebody to read its last output
                 self.cut()
-                status = await self._status()
-            self._exit.set_result(Exit() if status is None else exit_of(status, shell=False))
+                status = await self._status(_LAST_WORDS)
+            self._exit.set_result(Exit(signal=name) if status is None else exit_of(status, shell=False))
         if self.token is not None:
             with contextlib.suppress(Unavailable):
                 await means.keeping.forget(self.token)
@@ -254,7 +254,7 @@ class DockerSession(Session):
 def _foreground(pid: int) -> int | None:
     """The foreground process group of a process's terminal (proc(5), tpgid), which does not wait for any disk."""
     try:
-        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:

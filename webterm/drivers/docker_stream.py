@@ -169,8 +169,16 @@ class Frames:
 
     def read(self, fd: int) -> tuple[Stream, bytes] | None:
         """The next piece; None at the end. Raises BlockingIOError where there is nothing yet: nothing is lost."""
-        if self._ahead:
-            return self._ahead.popleft()
+        return self._ahead.popleft() if self._ahead else self._receive(fd)
+
+    def take(self, fd: int) -> bool:
+        """Have the next piece come from memory; whether there was one. Raises BlockingIOError."""
+        piece = self._receive(fd)
+        if piece is not None:
+            self._ahead.append(piece)
+        return piece is not None
+
+    def _receive(self, fd: int) -> tuple[Stream, bytes] | None:
         while True:
             if self._left:
                 data = _received(fd, min(self._left, CHUNK))
