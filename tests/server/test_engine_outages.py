@@ -24,7 +24,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(240)]
 async def serving_from(engine: OwnEngine, directory: Path, **settings: object) -> AsyncIterator[Server]:
     """A server that uses an engine, in whose containers there is no network."""
     here = {"runtimes__driver": "docker", "docker__host": engine.host, "docker__image": BUSYBOX}
-    async with serving(directory, **here | {"docker__network": "none", "docker__pull": "false"} | settings) as server:
+    async with serving(
+        directory, ordinary=False, **here | {"docker__network": "none", "docker__pull": "false"} | settings
+    ) as server:
         yield server
 
 
