@@ -71,16 +71,16 @@ async def test_a_login_shell_with_its_size(driver: DockerDriver, contained: Cont
 
 
 @pytest.mark.parametrize(
-    ("argv", "fields", "words"),
+    ("argv", "cwd", "words"),
     [
-        (("nothere", "x"), {}, "no program 'nothere'"),
-        (("true",), {"cwd": "no/such/place"}, "no such file or directory"),
+        (("nothere", "x"), None, "no program 'nothere'"),
+        (("true",), "no/such/place", "no such file or directory"),
     ],
 )
 async def test_what_cannot_start_says_why(
-    driver: DockerDriver, contained: Contained, argv: tuple[str, ...], fields: dict[str, str], words: str
+    driver: DockerDriver, contained: Contained, argv: tuple[str, ...], cwd: str | None, words: str
 ) -> None:
-    launch = Launch(argv=argv, runtime=contained.runtime, **fields)
+    launch = Launch(argv=argv, runtime=contained.runtime, cwd=cwd)
     with pytest.raises(LaunchFailed, match=words):
         await driver.open(launch, SIZE)
     with pytest.raises(LaunchFailed, match=words):

@@ -41,7 +41,7 @@ async def server(_cleared: None, directory: Path, engine: RealEngine) -> AsyncIt
         "docker__pull": "false",
         "local__close_grace": 1,
     }
-    async with serving(directory, **settings) as server:
+    async with serving(directory, **settings) as server:  # type: ignore[arg-type]
         yield server
 
 

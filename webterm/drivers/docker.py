@@ -37,6 +37,8 @@ _LAST_WORDS = 1.0
 _VANISHED = (404, 409)
 """What the engine says of a container that has ended since it was looked for."""
 
+_Program = DockerSession | DockerExecution
+
 
 class DockerDriver(Driver):
     """Opens sessions in the containers of one engine.
@@ -202,7 +204,8 @@ class DockerDriver(Driver):
         if self._tasks:
             await asyncio.wait(set(self._tasks))
         fleeting = [session for session in self._sessions.values() if session.token is None]
-        await asyncio.gather(*(each.aclose() for each in (*fleeting, *self._executions.values())))
+        ending: list[_Program] = [*fleeting, *self._executions.values()]
+        await asyncio.gather(*(each.aclose() for each in ending))
         for session in list(self._sessions.values()):
             session.let_go()
         for session in list(self._sessions.values()):
@@ -260,6 +263,11 @@ class DockerDriver(Driver):
         if self._closed:
             raise ShuttingDown("the server is stopping")
 
+    def _programs(self, workspace: WorkspaceId | None = None) -> list[_Program]:
+        """Those of a workspace; without, all."""
+        programs: dict[str, _Program] = {**self._sessions, **self._executions}
+        return [each for token, each in programs.items() if workspace in (None, workspace_of(token))]
+
     def _sessions_in(self, workspace: WorkspaceId) -> list[DockerSession]:
         return [session for token, session in self._sessions.items() if workspace_of(token) == workspace]
 
@@ -280,12 +288,8 @@ class DockerDriver(Driver):
 
     async def _stopped(self, workspace: WorkspaceId) -> None:
         """Stop a container. The engine waits until all output of all its programs is read: not for ever."""
-        programs = (*self._sessions.items(), *self._executions.items())
-        cuts = [
-            asyncio.get_running_loop().call_later(_LAST_WORDS, program.cut)
-            for token, program in programs
-            if workspace_of(token) == workspace
-        ]
+        loop = asyncio.get_running_loop()
+        cuts = [loop.call_later(_LAST_WORDS, program.cut) for program in self._programs(workspace)]
         try:
             await self._containers.stop(workspace)
         finally:
@@ -294,7 +298,7 @@ class DockerDriver(Driver):
 
     def _hear(self, news: EngineNews) -> None:
         if news.kind == "exec_die":
-            for program in (*self._sessions.values(), *self._executions.values()):
+            for program in self._programs():
                 if program.place.exec == news.exec:
                     program.check()
         elif news.kind == "up":
@@ -305,7 +309,7 @@ class DockerDriver(Driver):
 
         The engine was gone, or the server was killed in the middle of something.
         """
-        for program in (*self._sessions.values(), *self._executions.values()):
+        for program in self._programs():
             program.check(sure=False)
         try:
             for container in await self._containers.all():

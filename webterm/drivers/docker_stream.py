@@ -151,11 +151,16 @@ async def readable(fd: int) -> None:
     """Wait until a descriptor can be read. It must stay open as long."""
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, lambda: ready.done() or ready.set_result(None))
+    loop.add_reader(fd, _resolve, ready)
     try:
         await ready
     finally:
         loop.remove_reader(fd)
+
+
+def _resolve(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 class Frames:

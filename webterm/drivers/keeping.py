@@ -66,9 +66,12 @@ class Keeping:
     async def take(self, token: str) -> Taken | None:
         """What is held under a token; None where that is nothing. Raises `webterm.errors.Unavailable`."""
         keeper = await self.client()
-        with _unavailable():
+        try:
             return await keeper.take(token)
-        return None
+        except KeeperError as error:
+            if error.code == "no_such_program":
+                return None
+            refuse(error)
 
     async def keep(self, token: str, record: bytes) -> None:
         """Replace the record of what is held, if it still is. Raises `webterm.errors.Unavailable`."""
