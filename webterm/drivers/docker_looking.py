@@ -21,7 +21,7 @@ from webterm.drivers.docker_place import hold
 from webterm.drivers.docker_relay import RELAYS, Relays
 from webterm.drivers.docker_shape import FIRST
 from webterm.drivers.docker_stream import run
-from webterm.drivers.inner_sockets import InnerSockets, connect
+from webterm.drivers.inner_sockets import CannotEnter, InnerSockets, connect
 from webterm.drivers.listeners import Listener, Target
 from webterm.drivers.opening import opened
 from webterm.drivers.places import Place, Usage
@@ -56,6 +56,7 @@ class _Facts:
 
     relay: str | None = None
     routed: bool = True
+    entered: bool = True
     listeners: tuple[Listener, ...] = ()
     heard: float = float("-inf")
 
@@ -150,13 +151,11 @@ class ContainerLooking:
         """See `webterm.session.Driver.dial`."""
 
         async def found(view: _View) -> socket.socket | None:
-            if view.place is not None:
+            if view.place is not None and view.facts.entered:
                 try:
                     return await view.place.dial(port, self._sockets)
-                except NoSuchPort:
-                    raise
-                except Unavailable:  # we may look at its network, but not enter it
-                    pass
+                except CannotEnter:  # we may look at its network, but not enter it
+                    view.facts.entered = False
             return await self._dial_from_outside(view, port)
 
         sock = await self._ask(workspace, found, None)

@@ -26,6 +26,10 @@ _REST = 60.0
 _LONGEST = 512
 
 
+class CannotEnter(Unavailable):
+    """We are not let into that namespace, or no socket can be made there."""
+
+
 class InnerSockets:
     """Makes sockets in namespaces of others. The process for it is started when first needed, and again later."""
 
@@ -40,17 +44,22 @@ class InnerSockets:
     async def make(self, family: socket.AddressFamily, namespaces: Sequence[int]) -> socket.socket:
         """A new, non-blocking TCP socket that was made after entering ``namespaces``, open descriptors, in this order.
 
-        Raises `webterm.errors.Unavailable`. Cancelling leaves nothing open.
+        Raises `CannotEnter`. Cancelling leaves nothing open.
         """
         async with self._lock:
+            if self._process is not None and self._process.poll() is not None:
+                self._stop()  # somebody has ended it meanwhile
             try:
                 link = self._link or await self._start()
                 async with asyncio.timeout(_ANSWER_TIMEOUT):
                     made = await _ask(link, family, namespaces)
+            except CannotEnter:
+                self._rest_later()
+                raise
             except BaseException as error:
                 self._stop()  # an answer that comes too late would be the next one's
                 if isinstance(error, OSError | subprocess.SubprocessError):  # TimeoutError is one
-                    raise Unavailable("no connection can be made into the workspace's network") from error
+                    raise CannotEnter("no connection can be made into the workspace's network") from error
                 raise
             self._rest_later()
             return made
@@ -111,7 +120,8 @@ async def connect(sock: socket.socket, address: str, port: int, *, timeout: floa
         if isinstance(error, TimeoutError):
             raise Unavailable(f"port {port} of the workspace does not answer") from error
         if isinstance(error, OSError):
-            raise NoSuchPort(f"nothing of this workspace can be reached at port {port}: {error.strerror}") from error
+            reason = os.strerror(error.errno or 0)
+            raise NoSuchPort(f"nothing of this workspace can be reached at port {port}: {reason}") from error
         raise
     with contextlib.suppress(OSError):  # it has gone already
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -138,9 +148,11 @@ async def _ask(link: socket.socket, family: socket.AddressFamily, namespaces: Se
     socket.send_fds(link, [key], list(namespaces))
     await _readable(link)
     answer, fds, _, _ = socket.recv_fds(link, _LONGEST, 1)
+    if answer.startswith(b"-"):
+        reason = answer[1:].decode(errors="replace")
+        raise CannotEnter(f"no connection can be made into the workspace's network: {reason}")
     if not fds:
-        reason = answer[1:].decode(errors="replace") or "the process that makes them has ended"
-        raise Unavailable(f"no connection can be made into the workspace's network: {reason}")
+        raise ConnectionError("the process that makes them has ended, or there are no descriptors left")
     made = socket.socket(fileno=fds[0])
     made.setblocking(False)
     os.set_inheritable(made.fileno(), False)
