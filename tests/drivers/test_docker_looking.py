@@ -26,7 +26,7 @@ from webterm.errors import NoSuchPort
 from webterm.ids import new_workspace_id
 from webterm.runtime import RuntimeLimits, RuntimeStats
 
-pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves ask the engine
+pytestmark = pytest.mark.docker
 
 MIRROR = """
 import socket, sys, threading

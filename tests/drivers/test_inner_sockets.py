@@ -16,8 +16,6 @@ from tests.drivers.sandboxes import running
 from webterm.drivers.inner_sockets import CannotEnter, InnerSockets, connect
 from webterm.errors import NoSuchPort
 
-pytestmark = pytest.mark.blocking_allowed  # the tests themselves look at files
-
 
 @pytest.fixture
 def no_namespace() -> Iterator[int]:

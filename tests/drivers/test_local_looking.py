@@ -21,8 +21,6 @@ from webterm.ids import new_workspace_id
 from webterm.runtime import Runtime, RuntimeLimits, RuntimeStats
 from webterm.session import Launch
 
-pytestmark = pytest.mark.blocking_allowed  # the tests themselves look at files
-
 SERVER = """
 import socket, sys
 host, port, word = sys.argv[1], int(sys.argv[2]), sys.argv[3].encode()

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _LONGEST_LOG = 1024 * 1024
 _SURVEY_TIMEOUT = 20.0
-_ROUTE_TIMEOUT = 2.0
+_ROUTE_TIMEOUT = 1.0
 _FRESH = 2.0
 """Seconds for which it may be taken as known who listens. Whatever else listens then is in the same container."""
 _REMEMBERED = 256
