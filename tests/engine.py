@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
@@ -29,6 +30,8 @@ BASE = images.BASE
 SERVER = "webterm.server"
 """The label by which servers know what is theirs; the value is what `namespace` gives."""
 WORKSPACE = "webterm.workspace"
+KINDS = ("containers", "networks", "volumes")
+"""What a server has in an engine; the later goes once none of the earlier is in it."""
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 _API = "/v1.41"
 _PATIENCE = 60.0
@@ -102,22 +105,24 @@ class RealEngine:
 
     def labelled(self, kind: str, *labels: str) -> list[str]:
         """Ids of ``containers`` (also of stopped ones), ``networks`` or ``volumes`` with all labels, ``name=value``."""
+        return [one["Name"] if kind == "volumes" else one["Id"] for one in self.listed(kind, *labels)]
+
+    def listed(self, kind: str, *labels: str) -> list[dict[str, Any]]:
+        """The same, with all that the engine says of them."""
         filters = json.dumps({"label": labels})
-        found = self.call("GET", "/containers/json" if kind == "containers" else f"/{kind}", filters=filters, all="1")
-        if kind == "volumes":
-            assert isinstance(found, dict)
-            return [one["Name"] for one in found["Volumes"] or ()]
-        assert isinstance(found, list)
-        return [one["Id"] for one in found]
+        found: Any = self.call(
+            "GET", "/containers/json" if kind == "containers" else f"/{kind}", filters=filters, all="1"
+        )
+        return list((found["Volumes"] or ()) if kind == "volumes" else found)
 
     def of(self, server: str) -> dict[str, list[str]]:
         """All that a server (see `namespace`) has in the engine now: kind to ids, kinds without any left out."""
-        found = {kind: self.labelled(kind, f"{SERVER}={server}") for kind in ("containers", "networks", "volumes")}
+        found = {kind: self.labelled(kind, f"{SERVER}={server}") for kind in KINDS}
         return {kind: ids for kind, ids in found.items() if ids}
 
     def remove(self, server: str) -> None:
         """Remove all that a server has in the engine."""
-        for kind in ("containers", "networks", "volumes"):  # a network goes once nobody is in it
+        for kind in KINDS:
             for one in self.labelled(kind, f"{SERVER}={server}"):
                 self._removed(kind, one)
 
@@ -208,3 +213,15 @@ def _namespace(engine: RealEngine) -> Iterator[str]:
         yield server
     finally:
         engine.remove(server)
+
+
+def _told(engine: RealEngine) -> Iterator[str]:
+    """What servers have in an engine now, in words."""
+    for kind in KINDS:
+        for one in engine.listed(kind, SERVER):
+            name = one.get("Name") or one["Names"][0]
+            yield f"{kind}: {name} {json.dumps(one['Labels'], sort_keys=True)}"
+
+
+if __name__ == "__main__":
+    print(*sorted(_told(RealEngine())), sep="\n")
