@@ -301,6 +301,21 @@ async def test_what_is_no_http_is_told_as_such(app: App, inside: str, sent: byte
         assert (answer.status, (await answer.json())["code"]) == (502, "preview_failed")
 
 
+async def test_what_the_app_does_not_name_is_not_made_up(app: App, inside: str) -> None:
+    """Browsers look for themselves what it is; and nobody learns what we are made of."""
+    raw = b"HTTP/1.1 200 OK\r\nX-Odd: a\xffb\r\nContent-Length: 6\r\n\r\n<html>"
+    async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
+        assert await answer.read() == b"<html>"
+    assert "Content-Type" not in answer.headers
+    assert (answer.headers["X-Odd"], answer.headers["Server"]) == ("a?b", "webterm")
+    told = await app.running.raw(
+        f"GET {inside}/echo HTTP/1.1\r\nHost: {app.running.netloc}\r\nConnection: close\r\n".encode()
+        + b"X-Odd: a\xffb\r\n\r\n"
+    )
+    assert b" 200 OK" in told
+    assert b"x-odd" in told.lower()
+
+
 async def test_headers_have_an_end(app: App, inside: str) -> None:
     async with bare() as client, client.get(app.running.url(f"{inside}/long")) as answer:
         assert (answer.status, (await answer.json())["code"]) == (502, "preview_failed")

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from webterm.access import Actor
 from webterm.accounts.throttle import group_of
-from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
+from webterm.errors import MissingScope, NotSignedIn, PreviewFailed, WebtermError, WrongOrigin
 from webterm.web.bodies import receive
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
@@ -35,7 +35,7 @@ BEGUN = web.RequestKey("webterm_begun", int)
 ROW = web.RequestKey("webterm_row", Row)
 """What the table says about a request that was let in."""
 FOREIGN = web.ResponseKey("webterm_foreign", bool)
-"""That an answer is an app's in a preview, and has all the headers that it is to have."""
+"""Of an app's answer in a preview, which has all the headers that it shall have: whether it names its media type."""
 POLICY = "Content-Security-Policy"
 GONE = 499
 """What others log, too, where the peer did not wait for its answer."""
@@ -53,7 +53,9 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """The last hand on every answer of ours, the WebSocket handshake included (a signal of aiohttp)."""
     if REQUEST_ID in request:
         request[BEGUN] = response.status
-        if response.get(FOREIGN):
+        if (typed := response.get(FOREIGN)) is not None:
+            if not typed:  # the library has named one, and browsers would not look for themselves
+                response.headers.popall("Content-Type", None)
             return
         own_policy = response.headers.get(POLICY)
         response.headers.update(site(request).headers)
@@ -97,7 +99,7 @@ async def _answered(row: Row, handler: Handler, request: web.Request) -> web.Str
 
 def _refusal(row: Row, request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, WebtermError):
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, PreviewFailed):  # which is somebody's app's affair
             log.warning("%s %s: %s", request[REQUEST_ID], error.code, error)
         return from_error(error)
     if isinstance(error, web.HTTPException):

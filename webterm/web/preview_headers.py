@@ -96,9 +96,11 @@ def back(headers: Iterable[tuple[str, str]], view: View, *, upgraded: bool = Fal
     """The headers of an answer, as the browser gets them; without the length of the body."""
     headers = list(headers)
     named = _named(headers)
-    kept = False
-    for name, value in headers:
-        low = name.lower()
+    told = {name.lower(): value for name, value in headers}
+    if "server" not in told:
+        yield "Server", "webterm"
+    for name, raw in headers:
+        low, value = name.lower(), raw.encode("utf-8", "replace").decode()
         if low in HOP_BY_HOP or low in named:
             continue
         if low.startswith("sec-websocket-") and upgraded:
@@ -110,12 +112,15 @@ def back(headers: Iterable[tuple[str, str]], view: View, *, upgraded: bool = Fal
         elif low == "set-cookie":
             yield from _cookie(name, value)
         elif low == "cache-control":
-            kept = True
             yield name, _for_one(value)
         else:
-            yield name, value.encode("utf-8", "replace").decode()
-    if not kept and not upgraded:
+            yield name, value
+    if upgraded:
+        return
+    if "cache-control" not in told:
         yield "Cache-Control", "private, no-cache"
+    if told.get("content-type", "").startswith("text/event-stream"):
+        yield "X-Accel-Buffering", "no"
     yield from _ours(view)
 
 

@@ -79,7 +79,7 @@ async def _streamed(request: web.Request, answer: Answer, view: View, span: Span
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=list(back(answer.headers, view)))
     if answer.length is not None and answer.status not in BARE:
         response.content_length = answer.length
-    response[FOREIGN] = True
+    response[FOREIGN] = "Content-Type" in response.headers
     await response.prepare(request)
     if request.method != "HEAD":
         async for piece in answer.pieces():

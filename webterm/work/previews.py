@@ -33,7 +33,7 @@ MOST_PASSES = 100
 """Passes of one person; the one that was used least lately makes room."""
 TICKET_LASTS = 30.0
 """Seconds that a ticket lasts."""
-MOST_TICKETS = 1000
+MOST_TICKETS = 10_000
 """Unused tickets at the same time."""
 LOOK = 0.5
 """Seconds for which it is believed that a link is still good."""
