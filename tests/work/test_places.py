@@ -92,6 +92,20 @@ async def test_who_asks_for_containers_is_told_why_there_are_none(stage: Stage) 
     assert (await stage.open(ANN, here)).driver == "local"
 
 
+async def test_containers_may_be_what_one_workspace_alone_asks_for(tmp_path: Path) -> None:
+    async with staged(tmp_path, usual="local", docker=Docker()) as stage:
+        stage.drivers["docker"] = stage.engine
+        made = await stage.bench.make(environment=Environment(driver="docker"))
+        stage.engine.up.add(made.id)  # since another server ran
+        assert (await stage.runtimes.status(ANN, made.id)).state is RuntimeState.READY
+        await stage.runtimes.stop(ANN, made.id, by(ANN))
+        assert stage.engine.up == set()
+        await stage.runtimes.start(ANN, made.id, by(ANN))
+        status = await stage.runtimes.status(ANN, made.id)
+        assert (status.state, status.driver) == (RuntimeState.READY, "docker")
+        assert (await stage.open(ANN, await stage.bench.make())).driver == "local"
+
+
 async def test_an_engine_that_is_away_holds_up_no_stop(stage: Stage) -> None:
     await lose_engine(stage)
     stage.engine.free.clear()

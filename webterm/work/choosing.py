@@ -97,7 +97,7 @@ class Choosing:
         """
         if wish is not None and wish not in self._drivers:
             raise NoSuchDriver(f"there is no driver {wish[:64]!r}; there are {', '.join(sorted(self._drivers))}")
-        if wish is None and self.usual == AUTO and self.contained in self._drivers:
+        if wish == self.contained or (wish is None and self.usual == AUTO and self.contained in self._drivers):
             await self.look()
         return self.chosen(wish)
 
@@ -118,6 +118,11 @@ class Choosing:
         if driver != self.contained or self._health is None or self._health.works:
             return ""
         return f"containers cannot be used now: {self._health.reason}"
+
+    async def look_for(self, wish: str | None) -> None:
+        """See whether what somebody asks for works, if nobody has ever looked: it is not the usual one then."""
+        if wish == self.contained and self._health is None and self.contained in self._drivers:
+            await self.look()
 
     async def look(self) -> None:
         """See whether the contained driver works, unless that was just seen. Waits for ``patience`` at most."""

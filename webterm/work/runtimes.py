@@ -180,6 +180,7 @@ class Runtimes:
         Waits a moment; what takes longer is ``stopping`` then, and subscribers are told.
         """
         found = await self._workspaces.allowed(actor, workspace, Role.OWN)
+        await self._where.seek(found)
         self._resting.discard(found.id)
         stop = self._end(found.id, by)
         await self._workspaces.note("workspace.stop", found, by)
@@ -214,7 +215,7 @@ class Runtimes:
         return None if here is None else self._drivers[here.driver]
 
     async def _status(self, found: Workspace) -> RuntimeStatus:
-        here = await self._where.find(found.id)
+        here = await self._where.seek(found)
         terminals = len(self._hub.alive_in(found.id))
         choice = here or self._where.last(found.id) or self.choosing.chosen(found.environment.driver)
         last = self._news.last(found.id)

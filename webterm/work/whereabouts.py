@@ -70,6 +70,11 @@ class Whereabouts:
         """Which workspaces are there."""
         return [workspace for workspace, choice in self._at.items() if choice.driver == driver]
 
+    async def seek(self, found: Workspace) -> Choice | None:
+        """As `find`, also where nobody has used its driver since the server started."""
+        await self._choosing.look_for(found.environment.driver)
+        return await self.find(found.id)
+
     async def find(self, workspace: WorkspaceId) -> Choice | None:
         """Where a workspace's programs run now, or are about to; None: nothing of it runs."""
         known = self._at.get(workspace)
@@ -93,7 +98,7 @@ class Whereabouts:
         if asked is not None and own is not None and asked != own:
             raise Conflict(f"programs of this workspace run with the driver {own}, not {asked[:64]}")
         wish = asked or own
-        here = await self.find(found.id) if wish is None or wish in self._homes else None
+        here = await self.seek(found) if wish is None or wish in self._homes else None
         if here is None:
             return await self._choosing.choose(wish)
         if asked is not None and asked != here.driver:
