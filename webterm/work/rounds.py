@@ -13,7 +13,9 @@ from webterm.ids import WorkspaceId
 
 T = TypeVar("T")
 EASE = 20.0
-"""At most one part in so many of the time is spent with looking."""
+"""At most one part in so many of the time is spent with looking, ..."""
+LONGEST = 5.0
+"""... but the next look comes after so many seconds: on a busy machine a look takes long that costs little."""
 
 log = logging.getLogger("webterm.work")
 
@@ -74,7 +76,7 @@ class Rounds(Generic[T]):
             else:
                 for tell in list(self._watching.get(workspace, ())):
                     tell(seen)
-            pause = max(self._every, EASE * (loop.time() - began))
+            pause = max(self._every, min(EASE * (loop.time() - began), LONGEST))
             try:
                 async with asyncio.timeout(pause):
                     await at_once.wait()
