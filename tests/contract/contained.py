@@ -38,7 +38,7 @@ class Contained:
     async def driver(self) -> AsyncIterator[DockerDriver]:
         """A driver for one test."""
         keeping = Keeping(self.keeper, patience=60)
-        async with parts_in(self._data, self._engine, self._server, image=DEBIAN) as parts:
+        async with parts_in(self._data, self._engine, self._server, image=DEBIAN, network="none") as parts:
             driver = DockerDriver(parts.engine, keeping, parts.containers, close_grace=1)
             try:
                 yield driver
