@@ -135,6 +135,11 @@ How to read it
 - Opening: from the message `open` on a connection that is there to the prompt of bash without start-up files.
 - Memory: growth of the server's anonymous memory while the output passes, with a viewer beside that never
   acknowledges, or that asks for no flow control and never reads.
+- Up and down: one file over plain HTTP, by `sendfile`, beside `cp` of the same file on the same disk, and beside a
+  program that has the kernel move the bytes of a socket to a file (`splice`) and never looks at them, which is as
+  fast as anything over a socket can be here. `cp` and they all end in the page cache.
+- Small files come up in forms of 500. Meanwhile somebody types, on one of the server's terminals and on a bare one:
+  what the bare one waits for, the machine does.
 - Containers: from the message `open` to the prompt of bash, in a workspace that has no container yet and in one that
   has; beside it the engine's own client on a terminal, with the same image and command. Its stream is read from its
   socket, with nothing in between. Many workspaces at once: no one of them may fail.

@@ -344,7 +344,7 @@ export interface NewUpload {
 
 /**
  * How far an upload has come: `offset` bytes of `size` are there. `expires` in seconds since 1970. `entry` is the
- * file, once all is there; the upload is gone then.
+ * file, once all is there; the upload is gone then, and only `GET` tells of it for some time more.
  */
 export interface UploadState {
   upload: string;

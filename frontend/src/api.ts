@@ -40,6 +40,13 @@ export function address(path: string, query: Query = {}): URL {
   return url;
 }
 
+/** Where the server's WebSocket is. */
+export function socketAddress(): string {
+  const url = address("/ws");
+  url.protocol = url.protocol.replace("http", "ws");
+  return url.href;
+}
+
 function spelling(value: string | number | boolean): string {
   return typeof value === "boolean" ? String(Number(value)) : String(value);
 }

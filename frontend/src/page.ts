@@ -1,8 +1,8 @@
 /** Everything the page holds, wired once. */
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
-import { Api, Refusal } from "./api";
-import { invitationIn, refusalIn } from "./arrival";
+import { Api, Refusal, socketAddress } from "./api";
+import { invitationIn, leaveAfresh, refusalIn } from "./arrival";
 import { Connection, SUBPROTOCOL, type State } from "./connection";
 import { encodeInput } from "./frames";
 import { exposeHandle } from "./handle";
@@ -15,6 +15,7 @@ import { isDirectory } from "./files/calls";
 import { nameOf, pathOf, type Place } from "./files/places";
 import { cleanTitle } from "./titles";
 import { Rest, type Me } from "./rest";
+import { isNarrow } from "./screen";
 import type { User } from "./protocol.gen";
 import type { Keys, Tab } from "./tab";
 import type { OpenFile } from "./files/open_file";
@@ -153,21 +154,21 @@ export class Page {
     if (this.unfocused) this.focus();
   }
 
-  /** Take a terminal, or an open file, to the front. */
-  select(item: Tab | OpenFile): void {
+  /** Take a terminal, or an open file, to the front; `enter` says whether keys go to it from now on. */
+  select(item: Tab | OpenFile, enter = true): void {
     if ("pane" in item) {
       this.work.desk.show(null);
       this.terminals.select(item);
     } else this.work.desk.show(item);
-    this.focus();
+    if (enter) this.focus();
   }
 
   /** The tab `step` places further, going round: terminals first, then files. */
-  step(step: number): void {
+  step(step: number, enter = true): void {
     const items = this.strip.value;
     const at = items.findIndex((item) => item === this.front.value);
     const item = items[(Math.max(0, at) + step + items.length) % items.length];
-    if (item) this.select(item);
+    if (item) this.select(item, enter);
   }
 
   /** Show another workspace: its terminals, its files. */
@@ -271,6 +272,23 @@ export class Page {
     this.focus();
   }
 
+  /**
+   * Make a call that signs out here, and `go`. It is the fresh page that shows the way in: here the form would be gone
+   * while somebody types into it already. Throws `Refusal`.
+   */
+  async signOut(call: () => Promise<unknown>, go = leaveAfresh): Promise<void> {
+    const idle: State = { kind: "idle" };
+    this.connection.stop(idle);
+    try {
+      await call();
+    } catch (error) {
+      if (this.state.value === idle) this.connection.connect();
+      throw error;
+    }
+    this.putAway();
+    go();
+  }
+
   /** Ask who is signed in here, and what the account may do. */
   async learn(): Promise<void> {
     try {
@@ -371,17 +389,4 @@ export class Page {
     const title = file ? `${file.dirty.value ? "• " : ""}${cleanTitle(nameOf(file.place.value))}` : tab?.title.value;
     document.title = title ? `${title} – webterm` : "webterm";
   }
-}
-
-/** Whether there is no room for the files beside the terminals, so that they lie over them. */
-export function isNarrow(): boolean {
-  return matchMedia("(max-width: 700px)").matches;
-}
-
-/** `{prefix}/ws`, whatever the prefix: the page is served at `{prefix}/`. */
-function socketAddress(): string {
-  const url = new URL("ws", new URL(".", document.baseURI));
-  url.protocol = url.protocol.replace("http", "ws");
-  url.search = url.hash = "";
-  return url.href;
 }

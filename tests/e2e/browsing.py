@@ -131,8 +131,13 @@ class Person:
         """The text of the visible terminal's screen."""
         return str(await self.page.evaluate("webterm.screen()"))
 
+    async def frame(self) -> None:
+        """Wait until the page has drawn what it knows."""
+        await self.page.evaluate("new Promise(requestAnimationFrame)")
+
     async def drawn(self) -> str:
         """The text of the rows as they are drawn, which may be scrolled back; one line per row."""
+        await self.frame()
         script = "rows => [...rows.children].map(row => row.textContent.trimEnd()).join('\\n').replaceAll('\\xa0', ' ')"
         return str(await self.page.locator(ROWS).evaluate(script))
 

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.browsing import CUT_OFF, Person
 from tests.e2e.conftest import Arrive
 from tests.e2e.serving import PROMPT, Server
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+EARLY = """() => new MutationObserver(() => {
+    if (document.querySelector('.sign-in')) sessionStorage.setItem('early', '');
+}).observe(document.body, {subtree: true, childList: true})"""
+"""Notes whether the page shows a form that will be gone in a moment, with what is typed into it."""
 
 
 async def test_the_link_signs_in_and_leaves_no_token_behind(arrive: Arrive, server: Server) -> None:
@@ -31,9 +36,9 @@ async def test_the_cookie_stays_and_scripts_cannot_read_it(person: Person, serve
     assert cookie["httpOnly"]
     assert cookie["sameSite"] == "Lax"
     assert cookie["expires"] > 0  # a session cookie would go with the browser
-    second = await person.context.new_page()
-    await second.goto(server.url)
-    await second.wait_for_function("prompt => webterm.screen().includes(prompt)", arg=PROMPT)
+    second = Person(await person.context.new_page(), person.watch)
+    await second.page.goto(server.url)
+    await second.sees(PROMPT)
 
 
 async def test_a_used_link_shows_how_to_sign_in_and_why(own_server: Server, arrive: Arrive) -> None:
@@ -70,13 +75,23 @@ async def test_a_token_can_be_pasted_into_the_form(own_server: Server, arrive: A
 async def test_signing_out_ends_every_page_of_this_browser(own_server: Server, arrive: Arrive) -> None:
     person, server = await arrive(own_server), own_server
     person.watch.allowed = CUT_OFF
-    second = await person.context.new_page()
-    await second.goto(server.url)
-    await second.wait_for_function("prompt => webterm.screen().includes(prompt)", arg=PROMPT)
+    second = Person(await person.context.new_page(), person.watch)
+    await second.page.goto(server.url)
+    await second.sees(PROMPT)
+
+    async def late(route: Route) -> None:
+        """The server's other word, on the socket, comes first."""
+        answer = await route.fetch()
+        await expect(second.page.locator(".sign-in")).to_be_visible()
+        await route.fulfill(response=answer)
+
+    await person.page.route("**/auth/logout", late)
+    await person.page.evaluate(EARLY)
     await person.page.get_by_label("Menu").click()
     await person.page.get_by_role("button", name="Sign out").click()
-    for page in (person.page, second):
+    for page in (person.page, second.page):
         await expect(page.locator(".sign-in")).to_be_visible()
+    assert not await person.page.evaluate("'early' in sessionStorage")
     assert await person.context.cookies() == []
     await person.page.reload()
     await expect(person.page.locator(".sign-in")).to_be_visible()

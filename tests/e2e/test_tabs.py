@@ -109,6 +109,7 @@ async def test_two_browsers_on_one_terminal_both_type_and_see(arrive: Arrive, se
     await asyncio.gather(one.matches("^one 42$"), two.matches("^one 42$"))
     await two.run("echo two $((50 + 1))")
     await asyncio.gather(one.matches("^two 51$"), two.matches("^two 51$"))
+    await asyncio.gather(one.at_prompt(), two.at_prompt())
     assert (await one.screen()).split("\n")[:6] == (await two.screen()).split("\n")[:6]
     await two.page.close()
     await expect(one.page.locator(".geometry")).not_to_contain_text("viewers")

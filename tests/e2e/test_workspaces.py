@@ -177,6 +177,7 @@ async def test_a_shared_workspace(arrive: Arrive, server: Server) -> None:
     await role.select_option("write")
     await expect(role).to_be_enabled()
     panel = await dashboard(guest)  # it asks anew
+    await expect(panel.get_by_text("shared with you")).to_be_visible()
     await panel.get_by_label("Open Ours").click()
     await small.edit("plan.txt")
     await guest.press("Control+End")

@@ -265,7 +265,8 @@ async def test_an_upload_cut_twenty_times_is_the_same_in_the_end(desk: Desk) -> 
     made = desk.files / "dir" / "large.bin"
     assert hashlib.sha256(made.read_bytes()).digest() == hashlib.sha256(data).digest()
     assert (made.stat().st_mode & 0o100, made.stat().st_mtime) == (0o100, 1_000_000_000.5)
-    assert (await desk.ask("GET", f"uploads/{upload}")).code == "no_such_upload"
+    assert (await desk.ask("GET", f"uploads/{upload}")).json == answer.json  # for whoever did not get the answer
+    assert (await desk.ask("DELETE", f"uploads/{upload}")).code == "no_such_upload"
 
 
 async def retried(desk: Desk, upload: str, data: bytes) -> Answer:

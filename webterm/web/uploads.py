@@ -46,7 +46,7 @@ class NewUpload(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class UploadState(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How far an upload has come: ``offset`` bytes of ``size`` are there. ``expires`` in seconds since 1970.
 
-    ``entry`` is the file, once all is there; the upload is gone then.
+    ``entry`` is the file, once all is there; the upload is gone then, and only ``GET`` tells of it for some time more.
     """
 
     upload: str

@@ -37,6 +37,8 @@ SWEEP = 300.0
 """Seconds between two searches for those that have expired."""
 MOST = 256
 """Unfinished uploads of one person in one workspace."""
+TOLD = 1024
+"""Finished uploads, of everybody, whose makers are told of them when they ask: the answer may have been lost."""
 LARGEST = 2**62
 
 
@@ -44,8 +46,8 @@ LARGEST = 2**62
 class Upload:
     """An upload as its maker sees it: ``offset`` bytes of ``size`` are there.
 
-    ``expires`` in seconds since 1970, if no more bytes come. ``entry`` is the file, once it is complete; there is no
-    upload any more then.
+    ``expires`` in seconds since 1970, if no more bytes come. ``entry`` is the file as it was put in its place; only
+    `Uploads.get` knows of the upload then, and not for ever.
     """
 
     id: UploadId
@@ -70,6 +72,7 @@ class Uploads:
         self._threads = files.threads
         self._clock = clock
         self._known: dict[UploadId, _Upload] = {}
+        self._done: dict[UploadId, tuple[_Upload, Entry]] = {}
         self._tasks = Tasks("uploads")
         self._sweeping: asyncio.Task[None] | None = None
         self._workspaces.subscribe(self._on_ending)
@@ -156,8 +159,11 @@ class Uploads:
                 return known.seen(await self._complete(hold, known))
 
     async def get(self, actor: Actor, workspace: str, upload: str) -> Upload:
-        """How far an upload has come."""
+        """How far an upload has come; one that was finished not long ago, too."""
         with await self._files.holds.take(actor, workspace, Role.WRITE) as hold:
+            done, entry = self._done.get(UploadId(upload), (None, None))
+            if done is not None and done.belongs(hold):
+                return done.seen(entry)
             return (await self._of(hold, upload)).seen()
 
     async def cancel(self, actor: Actor, workspace: str, upload: str) -> None:
@@ -213,6 +219,9 @@ class Uploads:
         upload.state = _State.GONE
         upload.reservation.settle(bytes=entry.size - there.bytes, entries=there.entries)
         self._forget(upload)
+        self._done[upload.id] = upload, entry
+        if len(self._done) > TOLD:
+            del self._done[next(iter(self._done))]
         return entry
 
     async def _look(self, workspace: Workspace, path: bytes, expected: Expected, parents: bool) -> Before:
@@ -234,7 +243,7 @@ class Uploads:
             shelf = self._shelf(hold.workspace.id)
             kept = await self._threads.quick(lambda: shelf.get(upload))
             known = self._known.get(kept.id) or self._know(hold.workspace.id, kept)
-        if known.workspace != hold.workspace.id or known.facts.maker != hold.actor.id:
+        if not known.belongs(hold):
             raise none(upload)
         known.check()
         return known
@@ -252,11 +261,7 @@ class Uploads:
                 yield workspace, kept
 
     def _check_number(self, hold: Hold) -> None:
-        of_them = [
-            upload
-            for upload in self._known.values()
-            if upload.workspace == hold.workspace.id and upload.facts.maker == hold.actor.id
-        ]
+        of_them = [upload for upload in self._known.values() if upload.belongs(hold)]
         if len(of_them) >= MOST:
             raise LimitReached(f"there are {MOST} unfinished uploads of yours here; finish or cancel one")
 
@@ -322,6 +327,10 @@ class _Upload:
     @property
     def expires(self) -> float:
         return self.touched + LASTS
+
+    def belongs(self, hold: Hold) -> bool:
+        """Whether it is this one's, and in this workspace."""
+        return self.workspace == hold.workspace.id and self.facts.maker == hold.actor.id
 
     @contextlib.contextmanager
     def busy(self) -> Iterator[None]:

@@ -13,6 +13,8 @@ export const SMALL = 8 * 1024 * 1024;
 const BATCH_BYTES = 8 * 1024 * 1024;
 const BATCH_FILES = 200;
 const PIECE = 64 * 1024 * 1024;
+/** Seconds after which one looks again whether the server has ended with a piece that was cut off. */
+const BUSY_S = 2;
 
 export interface Target {
   workspace: string;
@@ -39,6 +41,8 @@ export class LargeUpload implements Work {
   readonly title: string;
   readonly size: number;
   private upload: string | null;
+  /** Whether some of it was sent from here. */
+  private sending = false;
   private readonly place: Place;
 
   constructor(
@@ -54,24 +58,11 @@ export class LargeUpload implements Work {
   }
 
   async run(signal: AbortSignal, sent: (bytes: number) => void): Promise<void> {
-    let offset = await this.begin(signal);
-    sent(offset);
-    for (let over = false; !over; ) {
-      const from = offset;
-      const piece = this.gift.file.slice(from, from + PIECE);
-      const call = { query: { offset: from }, signal, sent: (bytes: number) => sent(from + bytes) };
-      let state: UploadState;
-      try {
-        state = await this.api.deliver<UploadState>("PUT", this.route, piece, call);
-      } catch (error) {
-        // A piece that was cut off may have come, or not: what the server has counts.
-        if (!(error instanceof Refusal && error.code === "wrong_offset")) throw error;
-        offset = await this.ask(signal);
-        continue;
-      }
-      offset = state.offset;
-      over = state.entry != null || offset >= this.size;
-      sent(offset);
+    let state = await this.begin(signal);
+    sent(state.offset);
+    while (!state.entry) {
+      state = await this.put(state.offset, signal, sent);
+      sent(state.offset);
     }
     this.remember(null);
   }
@@ -84,16 +75,27 @@ export class LargeUpload implements Work {
     await this.api.ask("DELETE /api/v1/workspaces/{workspace}/uploads/{upload}", { names });
   }
 
-  /** Where to go on: at the end of what the server has, or at the start of a new upload. */
-  private async begin(signal: AbortSignal): Promise<number> {
-    if (this.upload !== null) {
-      try {
-        return await this.ask(signal);
-      } catch (error) {
-        if (!(error instanceof Refusal && error.status === 404)) throw error;
-        this.remember(null); // it has expired
-      }
+  /** The next piece; without one, the file is put in its place. */
+  private async put(from: number, signal: AbortSignal, sent: (bytes: number) => void): Promise<UploadState> {
+    const piece = this.gift.file.slice(from, from + PIECE);
+    const call = { query: { offset: from }, signal, sent: (bytes: number) => sent(from + bytes) };
+    this.sending = true;
+    try {
+      return await this.api.deliver<UploadState>("PUT", this.route, piece, call);
+    } catch (error) {
+      // A piece that was cut off may have come, or not, or still be under way: what the server has counts.
+      if (error instanceof Refusal && error.code === "wrong_offset") return this.ask(signal);
+      if (error instanceof Refusal && error.code === "conflict") throw new Refusal(error.status, error.code, error.message, BUSY_S);
+      throw error;
     }
+  }
+
+  /** Where to go on: at the end of what the server has, which may be all, or at the start of a new upload. */
+  private async begin(signal: AbortSignal): Promise<UploadState> {
+    const left = this.upload === null ? null : await this.left(signal);
+    // What ended before this page was loaded may have been changed or deleted since, and is wanted anew.
+    if (left && (this.sending || !left.entry)) return left;
+    this.remember(null);
     const body = {
       ...spelled(this.place),
       size: this.size,
@@ -103,12 +105,22 @@ export class LargeUpload implements Work {
     const names = { workspace: this.target.workspace };
     const begun = await this.api.ask("POST /api/v1/workspaces/{workspace}/uploads", { names, body });
     this.remember(begun.upload);
-    return begun.offset;
+    return begun;
   }
 
-  private async ask(signal: AbortSignal): Promise<number> {
+  /** What the server has; null where it knows of none any more: it has expired, or ended long ago. */
+  private async left(signal: AbortSignal): Promise<UploadState | null> {
+    try {
+      return await this.ask(signal);
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 404) return null;
+      throw error;
+    }
+  }
+
+  private async ask(signal: AbortSignal): Promise<UploadState> {
     const response = await this.api.raw("GET", this.route, { signal });
-    return ((await response.json()) as UploadState).offset;
+    return (await response.json()) as UploadState;
   }
 
   private get route(): string {

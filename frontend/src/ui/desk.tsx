@@ -69,7 +69,8 @@ function Sheet({ page, file, shown }: { page: Page; file: OpenFile; shown: boole
   useEffect(() => editor?.dress({ dark, fontSize }), [editor, dark, fontSize]);
   useEffect(() => editor?.allow(readOnly), [editor, readOnly]);
   useEffect(() => editor?.rename(nameOf(place), languageOf(nameOf(place))), [editor, place]);
-  useEffect(() => {
+  // Before the paint: whoever types at once types there.
+  useLayoutEffect(() => {
     if (!editor || goal === null) return;
     editor.goTo(goal);
     file.goal.value = null;

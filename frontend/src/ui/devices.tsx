@@ -2,7 +2,6 @@
 
 import { useState } from "preact/hooks";
 import { deviceName } from "../agents";
-import { leaveAfresh } from "../arrival";
 import type { Page } from "../page";
 import type { Device } from "../rest";
 import { moment, relative } from "../times";
@@ -44,10 +43,7 @@ export function Devices({ page }: { page: Page }) {
           accept="Sign out everywhere"
           danger
           onClose={() => setAsking(false)}
-          onAccept={async () => {
-            await page.rest.signOutEverywhere();
-            leaveAfresh();
-          }}
+          onAccept={() => page.signOut(() => page.rest.signOutEverywhere())}
         >
           <p>Every browser and program is signed out at once, this browser too. Your terminals run on.</p>
         </Modal>

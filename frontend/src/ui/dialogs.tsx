@@ -60,8 +60,8 @@ function LinkAnswered({ page, text, invited }: { page: Page; text: string; invit
     page.closeDialog();
   };
   const leave = async (): Promise<never> => {
-    await page.rest.signOut();
-    location.reload(); // with the invitation, so nothing may come after this
+    await page.signOut(() => page.rest.signOut(), () => location.reload());
+    // The invitation stays in the address, so nothing may come after this.
     return new Promise(() => undefined);
   };
   return (

@@ -33,11 +33,13 @@ interface PasswordProps {
   field: Ref<HTMLInputElement>;
   minLength?: number;
   required?: boolean;
+  /** A dialog begins here. */
+  first?: boolean;
   describedBy?: string;
   onInput?: (text: string) => void;
 }
 
-export function Password({ label, field, describedBy, onInput, required = true, ...rest }: PasswordProps) {
+export function Password({ label, field, describedBy, onInput, required = true, first, ...rest }: PasswordProps) {
   const id = useId();
   const [shown, setShown] = useState(false);
   return (
@@ -50,6 +52,7 @@ export function Password({ label, field, describedBy, onInput, required = true, 
           ref={field}
           type={shown ? "text" : "password"}
           required={required}
+          data-first={first}
           maxLength={1024}
           spellcheck={false}
           autocapitalize="none"
@@ -76,6 +79,7 @@ export function NewPassword(props: {
   least: number;
   field: Ref<HTMLInputElement>;
   required?: boolean;
+  first?: boolean;
   hint?: string;
 }) {
   const id = useId();
@@ -89,6 +93,7 @@ export function NewPassword(props: {
         autocomplete="new-password"
         minLength={props.least}
         required={props.required}
+        first={props.first}
         field={props.field}
         describedBy={id}
         onInput={setText}

@@ -3,6 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refusal } from "../api";
 import type { Comparison } from "../editing/comparing";
+import type { Entry } from "../files/calls";
 import type { FileDialog } from "../files/dialogs";
 import { languageOf } from "../files/languages";
 import type { OpenFile } from "../files/open_file";
@@ -81,13 +82,6 @@ function Move({ page, dialog }: { page: Page; dialog: Of<"rename" | "move"> }) {
   const { place } = dialog.entry;
   const renaming = dialog.kind === "rename";
   const [text, setText] = useState(renaming ? nameOf(place) : pathOf(place));
-  const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    // Up to the ending, which mostly stays.
-    const name = nameOf(place);
-    const dot = dialog.entry.kind === "directory" ? -1 : name.lastIndexOf(".");
-    if (renaming) field.current?.setSelectionRange(0, dot > 0 ? dot : name.length);
-  }, []);
   const go = async (): Promise<void> => {
     let target: Place;
     if (renaming) {
@@ -104,6 +98,7 @@ function Move({ page, dialog }: { page: Page; dialog: Of<"rename" | "move"> }) {
     <Modal
       title={renaming ? `Rename ${nameOf(place)}` : `Move ${nameOf(place)}`}
       accept={renaming ? "Rename" : "Move"}
+      selected={renaming ? stem(dialog.entry) : undefined}
       onClose={() => leave(page)}
       onAccept={go}
     >
@@ -114,12 +109,18 @@ function Move({ page, dialog }: { page: Page; dialog: Of<"rename" | "move"> }) {
         autocapitalize="none"
         spellcheck={false}
         data-first
-        field={field}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
       />
     </Modal>
   );
+}
+
+/** How much of a name is in front of its ending, which mostly stays. */
+function stem({ kind, place }: Entry): number {
+  const name = nameOf(place);
+  const dot = kind === "directory" ? -1 : name.lastIndexOf(".");
+  return dot > 0 ? dot : name.length;
 }
 
 function Remove({ page, dialog }: { page: Page; dialog: Of<"remove"> }) {

@@ -41,7 +41,6 @@ export function FileSearch({ page, shelf }: { page: Page; shelf: Shelf }) {
     if (event.key !== "Escape") return;
     event.preventDefault();
     shelf.searching.value = false;
-    requestAnimationFrame(() => document.getElementById("files-tree")?.focus());
   };
   return (
     <div class="file-search" role="search" onKeyDown={close}>

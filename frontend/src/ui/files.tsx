@@ -1,12 +1,13 @@
 /** The files of a workspace beside the terminals; over them, as a drawer, where there is no room. */
 
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { address } from "../api";
 import { chosen, type Haul } from "../files/dropping";
 import { parentOf, type Place } from "../files/places";
 import { isDirectory } from "../files/calls";
 import type { Shelf } from "../files/shelf";
-import { isNarrow, type Page } from "../page";
+import type { Page } from "../page";
+import { isNarrow } from "../screen";
 import { FileSearch } from "./file_search";
 import { Icon, type IconName } from "./icons";
 import { Runs } from "./runs";
@@ -36,7 +37,7 @@ export function FilesPanel({ page }: { page: Page }) {
   const panel = useRef<HTMLElement>(null);
   const shelf = page.work.shelf.value;
   const lost = page.work.workspaces.lost.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     // Opened by hand: a page that comes back with its files open leaves the focus where it is.
     if (document.activeElement?.classList.contains("files-toggle") || isNarrow()) first(panel.current)?.focus();
   }, []);
@@ -85,6 +86,15 @@ function NoWorkspace({ page }: { page: Page }) {
 function Shelved({ page, shelf }: { page: Page; shelf: Shelf }) {
   const writable = page.work.workspaces.writable.value;
   const { tree } = shelf;
+  const searching = shelf.searching.value;
+  const searched = useRef(searching);
+  useLayoutEffect(() => {
+    // The search has gone, and has taken the focus along.
+    if (searched.current && !searching && document.activeElement === document.body) {
+      document.getElementById("files-tree")?.focus();
+    }
+    searched.current = searching;
+  }, [searching]);
   const upload = (directory: Place, haul: Haul): void => void send(page, shelf, directory, haul);
   const here = (): Place => directoryAt(shelf);
   return (
@@ -106,8 +116,8 @@ function Shelved({ page, shelf }: { page: Page; shelf: Shelf }) {
         <Tool
           icon="search"
           label="Search in files"
-          pressed={shelf.searching.value}
-          act={() => (shelf.searching.value = !shelf.searching.value)}
+          pressed={searching}
+          act={() => (shelf.searching.value = !searching)}
         />
         <Tool
           icon="eye"
@@ -117,8 +127,8 @@ function Shelved({ page, shelf }: { page: Page; shelf: Shelf }) {
         />
         <Tool icon="reload" label="Look again" act={() => tree.refreshAll()} />
       </div>
-      {shelf.searching.value && <FileSearch page={page} shelf={shelf} />}
-      <div class="tree-place" hidden={shelf.searching.value}>
+      {searching && <FileSearch page={page} shelf={shelf} />}
+      <div class="tree-place" hidden={searching}>
         <TreeView page={page} shelf={shelf} upload={upload} />
       </div>
     </>

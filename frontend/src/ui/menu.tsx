@@ -1,5 +1,4 @@
 import { useEffect, useRef } from "preact/hooks";
-import { leaveAfresh } from "../arrival";
 import type { Page } from "../page";
 import type { ThemeChoice } from "../preferences";
 
@@ -89,9 +88,8 @@ function closeOutside(details: { current: HTMLDetailsElement | null }, close: ()
 
 async function leave(page: Page): Promise<void> {
   try {
-    await page.rest.signOut();
+    await page.signOut(() => page.rest.signOut());
   } catch (error) {
-    return page.say(error instanceof Error ? error.message : "Signing out did not work");
+    page.say(error instanceof Error ? error.message : "Signing out did not work");
   }
-  leaveAfresh();
 }

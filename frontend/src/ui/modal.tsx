@@ -4,6 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { useAction } from "./asking";
 import { Problem } from "./fields";
+import { focusSelected } from "./focusing";
 
 interface ModalProps {
   title: string;
@@ -13,6 +14,8 @@ interface ModalProps {
   accept?: string;
   /** Yes destroys something: the focus starts at Cancel. */
   danger?: boolean;
+  /** How much of the text in the field with `data-first` is selected at the start. */
+  selected?: number;
   /** The dialog stays, and says why, when this is refused. */
   onAccept?: () => void | Promise<unknown>;
   /** Other answers; one that gives back false leaves the dialog open. */
@@ -21,7 +24,7 @@ interface ModalProps {
   wide?: boolean;
 }
 
-export function Modal({ title, children, onClose, accept, danger = false, onAccept, others, wide }: ModalProps) {
+export function Modal({ title, children, onClose, accept, danger = false, selected, onAccept, others, wide }: ModalProps) {
   const element = useRef<HTMLDialogElement>(null);
   const yes = useRef<HTMLButtonElement>(null);
   const no = useRef<HTMLButtonElement>(null);
@@ -29,7 +32,8 @@ export function Modal({ title, children, onClose, accept, danger = false, onAcce
   useLayoutEffect(() => {
     element.current?.showModal();
     const first = element.current?.querySelector<HTMLElement>("[data-first]");
-    (first ?? (danger ? no : yes).current)?.focus();
+    if (selected !== undefined && first instanceof HTMLInputElement) focusSelected(first, selected);
+    else (first ?? (danger ? no : yes).current)?.focus();
   }, []);
   const leave = (event?: Event): void => {
     event?.preventDefault();

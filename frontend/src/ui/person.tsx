@@ -141,7 +141,7 @@ function ResetPassword({ page, person, done }: { page: Page; person: Account; do
   const set = (): Promise<unknown> => page.rest.changeUser(person.id, { password: field.current?.value ?? "" });
   return (
     <Modal title={`A new password for ${person.username}`} accept="Set it" onClose={done} onAccept={set}>
-      <NewPassword label="New password" least={options.value?.min_password ?? 10} field={field} />
+      <NewPassword label="New password" least={options.value?.min_password ?? 10} first field={field} />
       <p class="hint">All their devices are signed out. Tell them the password yourself.</p>
     </Modal>
   );

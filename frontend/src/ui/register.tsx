@@ -1,11 +1,12 @@
 /** Making an account, by invitation or where everybody may. */
 
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { startAfresh } from "../arrival";
 import type { Page } from "../page";
 import type { Options } from "../rest";
 import { useAction } from "./asking";
 import { Field, NewPassword, Problem } from "./fields";
+import { useRetry } from "./focusing";
 import { Cover } from "./sign_in";
 
 interface RegisterProps {
@@ -21,9 +22,7 @@ export function Register({ page, options, invitation, back }: RegisterProps) {
   const email = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => name.current?.focus(), []);
-  useEffect(() => {
-    if (action.refusal?.code === "name_taken") name.current?.select();
-  }, [action.refusal]);
+  const retry = useRetry(name, action.refusal?.code === "name_taken");
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const person = {
@@ -37,7 +36,7 @@ export function Register({ page, options, invitation, back }: RegisterProps) {
   return (
     <Cover>
       <p class="lead">{invitation === null ? "Create an account." : "You have been invited. Make your account."}</p>
-      <form aria-label="Create an account" onSubmit={(event) => void submit(event)}>
+      <form aria-label="Create an account" {...retry} onSubmit={(event) => void submit(event)}>
         <Field
           label="User name"
           name="username"

@@ -1,12 +1,13 @@
 /** What stands in front of everything while nobody is signed in. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { invitationIn, providerPath, refusalIn, startAfresh, tokenOf } from "../arrival";
 import type { Page } from "../page";
 import type { Options } from "../rest";
 import { useAction, useAnswer } from "./asking";
 import { Field, Password, Problem } from "./fields";
+import { useRetry } from "./focusing";
 import { Register } from "./register";
 
 export function SignIn({ page, reason }: { page: Page; reason: string | null }) {
@@ -109,16 +110,14 @@ function ByPassword({ page, refused }: { page: Page; refused: string | null }) {
   const name = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
   useLayoutEffect(() => name.current?.focus(), []);
-  useEffect(() => {
-    if (action.refusal?.status === 401) password.current?.select();
-  }, [action.refusal]);
+  const retry = useRetry(password, action.refusal?.status === 401);
   const submit = async (event: SubmitEvent): Promise<void> => {
     event.preventDefault();
     const known = name.current?.value.trim() ?? "";
     if (await action.run(() => page.rest.signIn(known, password.current?.value ?? ""))) startAfresh();
   };
   return (
-    <form aria-label="Sign in with a password" onSubmit={(event) => void submit(event)}>
+    <form aria-label="Sign in with a password" {...retry} onSubmit={(event) => void submit(event)}>
       <Field
         label="User name or e-mail"
         name="username"

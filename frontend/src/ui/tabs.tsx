@@ -5,12 +5,21 @@ import { nameOf, pathOf } from "../files/places";
 import type { Page } from "../page";
 import type { Tab } from "../tab";
 import { cleanTitle } from "../titles";
+import { focusSelected } from "./focusing";
 import { Icon } from "./icons";
 
 export function TabStrip({ page }: { page: Page }) {
+  const list = useRef<HTMLDivElement>(null);
+  const front = page.front.value;
+  useLayoutEffect(() => {
+    // Whoever goes along the tabs by keys stays in them.
+    if (document.activeElement?.matches(".tabs [role=tab]")) {
+      list.current?.querySelector<HTMLElement>("[aria-selected=true]")?.focus();
+    }
+  }, [front]);
   return (
     <>
-      <div class="tabs" role="tablist" aria-label="Terminals and files" onKeyDown={(event) => arrows(page, event)}>
+      <div class="tabs" role="tablist" aria-label="Terminals and files" ref={list} onKeyDown={(event) => arrows(page, event)}>
         {page.strip.value.map((item) =>
           item instanceof OpenFile ? (
             <FileTab key={item.key} page={page} file={item} />
@@ -115,11 +124,13 @@ function FileTab({ page, file }: { page: Page; file: OpenFile }) {
 function Rename({ page, tab, done }: { page: Page; tab: Tab; done: () => void }) {
   const input = useRef<HTMLInputElement>(null);
   const over = useRef(false);
-  useLayoutEffect(() => input.current?.select(), []);
+  // A program that changes its title meanwhile must not change what is being edited.
+  const [before] = useState(tab.title.value);
+  useLayoutEffect(() => focusSelected(input.current), []);
   const finish = (keep: boolean): void => {
     if (over.current) return; // leaving the field by Enter also takes its focus away
     over.current = true;
-    if (keep && input.current && input.current.value !== tab.title.value) page.terminals.rename(tab, input.current.value);
+    if (keep && input.current && input.current.value !== before) page.terminals.rename(tab, input.current.value);
     done();
     page.focus();
   };
@@ -129,7 +140,7 @@ function Rename({ page, tab, done }: { page: Page; tab: Tab; done: () => void })
       ref={input}
       aria-label="Title of the terminal; empty for the program's own"
       maxLength={120}
-      defaultValue={tab.title.value}
+      defaultValue={before}
       onBlur={() => finish(true)}
       onKeyDown={(event) => {
         if (event.key !== "Enter" && event.key !== "Escape") return;
@@ -152,8 +163,5 @@ function arrows(page: Page, event: KeyboardEvent): void {
   const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
   if (step === 0) return;
   event.preventDefault();
-  const list = event.currentTarget as HTMLElement;
-  page.step(step);
-  // The selected tab is known to the document only after it has been drawn.
-  requestAnimationFrame(() => list.querySelector<HTMLElement>("[aria-selected=true]")?.focus());
+  page.step(step, false);
 }

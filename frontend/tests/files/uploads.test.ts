@@ -74,7 +74,7 @@ describe("on their way", () => {
   });
   const paths = (): string[] => server.calls.filter(({ method }) => method !== "OPTIONS").map(({ method, url }) => `${method} ${url.split("/workspaces/")[1]}`);
 
-  /** Keeps what comes, and breaks the connection once where it is told to. */
+  /** Keeps what comes, and breaks the connection once where it is told to. It tells of a finished upload, too. */
   function keeping(size: number, breaks: number[]): { have: number } {
     const kept = { have: 0 };
     server.answer = ({ method, url, body }, response) => {
@@ -82,13 +82,14 @@ describe("on their way", () => {
       response.setHeader("Access-Control-Allow-Methods", "*");
       if (method === "OPTIONS") return reply(response, 204);
       if (method === "POST") return reply(response, 201, { upload: "u1", offset: 0, size, expires: 0, path: "", encoded: "" });
-      if (method === "GET") return reply(response, 200, { upload: "u1", offset: kept.have });
+      const entry = () => (kept.have === size ? { entry: { path: "x" } } : {});
+      if (method === "GET") return reply(response, 200, { upload: "u1", offset: kept.have, ...entry() });
       const offset = Number(new URL(url, "http://x").searchParams.get("offset"));
       if (offset !== kept.have) return problem(response, 409, "wrong_offset", "elsewhere");
       const broken = breaks.shift();
       kept.have += broken ?? (body as Buffer).length;
       if (broken !== undefined) return void response.destroy();
-      reply(response, 200, { upload: "u1", offset: kept.have, ...(kept.have === size ? { entry: { path: "x" } } : {}) });
+      reply(response, 200, { upload: "u1", offset: kept.have, ...entry() });
     };
     return kept;
   }
@@ -110,6 +111,50 @@ describe("on their way", () => {
     expect(server.calls.find(({ method }) => method === "POST")?.body).toEqual({
       path: "in here/a b/large", size, modified: 5, overwrite: false,
     });
+  });
+
+  it("a large file is there when only the last answer was lost", async () => {
+    const size = SMALL + 1;
+    keeping(size, [size]);
+    const upload = new LargeUpload(api, target, gift("large", size), notebook);
+    await expect(upload.run(never, () => undefined)).rejects.toMatchObject({ code: "unreachable" });
+    const sent: number[] = [];
+    await upload.run(never, (bytes) => sent.push(bytes));
+    expect(sent).toEqual([size]);
+    expect(notes.size).toBe(0);
+    expect(paths()).toEqual(["POST w/uploads", "PUT w/uploads/u1?offset=0", "GET w/uploads/u1"]);
+  });
+
+  it("a file that is sent again, later, begins anew", async () => {
+    const size = SMALL + 1;
+    const kept = keeping(size, [size]);
+    await expect(new LargeUpload(api, target, gift("large", size), notebook).run(never, () => undefined)).rejects.toThrow();
+    const answer = server.answer;
+    server.answer = (call, response) => {
+      if (call.method === "POST") kept.have = 0;
+      answer(call, response);
+    };
+    await new LargeUpload(api, target, gift("large", size), notebook).run(never, () => undefined);
+    expect(paths().slice(2)).toEqual(["GET w/uploads/u1", "POST w/uploads", "PUT w/uploads/u1?offset=0"]);
+  });
+
+  it("a piece that the server still has to do with is waited for", async () => {
+    const size = SMALL + 1;
+    keeping(size, []);
+    const answer = server.answer;
+    let busy = true;
+    server.answer = (call, response) => {
+      if (call.method !== "PUT" || !busy) return answer(call, response);
+      busy = false;
+      response.setHeader("Access-Control-Allow-Headers", "*");
+      problem(response, 409, "conflict", "another call adds to this upload");
+    };
+    const waits: number[] = [];
+    const transfers = new Transfers((seconds) => (waits.push(seconds), Promise.resolve()));
+    const transfer = transfers.add(new LargeUpload(api, target, gift("large", size), notebook));
+    await vi.waitUntil(() => !transfer.unfinished);
+    expect(transfer.progress.value).toBe("done");
+    expect(waits).toEqual([2]);
   });
 
   it("an upload that has expired begins anew", async () => {
