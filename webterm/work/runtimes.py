@@ -295,7 +295,7 @@ class Runtimes:
         """Containers can be used from now on: take those over that are there, and remove those that nobody wants."""
         driver = self._drivers[self.choosing.contained]
         try:
-            wanted = await self._workspaces.all_ids()
+            wanted = await self._workspaces.present()
             for line in await driver.collect(wanted):
                 log.info("%s", line)
             for workspace in wanted:
