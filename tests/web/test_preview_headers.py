@@ -124,13 +124,13 @@ def test_odd_locations_stay_odd(location: str) -> None:
 
 
 def test_proofs_of_a_proxy_go_no_further() -> None:
-    names = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Remote-User", "Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data")
-    names += (
+    names = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Remote-User", "Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data"]
+    names += [
         "X-Goog-Iap-Jwt-Assertion",
         "X-Auth-Request-Access-Token",
         "Tailscale-User-Login",
         "X-Ms-Client-Principal",
-    )
+    ]
     headers = CIMultiDict(
         [*((name, "1") for name in names), ("X-Auth-Token", "the app's own"), ("X-Goog-Api-Key", "k")]
     )
