@@ -365,7 +365,7 @@ class Runtimes:
         await self._up(actor, found, await self._where.choose(found, None))
 
     def _is_viewed(self, workspace: WorkspaceId) -> bool:
-        return any(terminal.audience for terminal in self._hub.alive_in(workspace)) or workspace in self._starts
+        return workspace in self._starts or self._hub.is_viewed(workspace)
 
     async def _rest(self, workspace: WorkspaceId) -> None:
         """Nobody uses it: stop it until somebody comes."""
