@@ -29,8 +29,7 @@ from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONNECT_TIMEOUT = 10.0
 _LONGEST_LINE = 4 * 1024 * 1024
-_LONGEST_REASON = 400
-_TYPES = {bytes: "application/x-tar", dict: "application/json", type(None): "application/json"}
+_LONGEST_REASON = 1000
 
 
 class EngineRefusal(Unavailable):
@@ -220,7 +219,8 @@ class Engine:
         body: Mapping[str, Any] | bytes | AsyncIterable[bytes] | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         docker = await self._opened()
-        kind = _TYPES.get(type(body), "application/x-tar" if isinstance(body, AsyncIterable) else "application/json")
+        plain = body is None or isinstance(body, Mapping)
+        kind = "application/json" if plain else "application/x-tar"
         data = json.dumps(body) if isinstance(body, Mapping) else body
         async with docker._query(
             quote(path, safe="/:@"), method, params=params, data=data, headers={"Content-Type": kind}
