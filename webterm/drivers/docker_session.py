@@ -108,9 +108,8 @@ class DockerSession(Session):
         """As `Session.signal`. Raises `webterm.errors.Unavailable`."""
         self._stream.fileno()
         check_signal(name)
-        if not self._exit.done() and await self._means.endings.signal(self.place, name) and not self._exit.done():
-            # The engine tells only when all its output is read.
-            self._exit.set_result(Exit(signal=name))
+        if not self._exit.done() and await self._means.endings.signal(self.place, name):
+            self._ended(Exit(signal=name))  # the engine tells only when all its output is read
 
     async def wait(self) -> Exit:
         """As `Session.wait`. Raises `webterm.errors.ShuttingDown` if the driver lets go of the running program."""
@@ -200,7 +199,12 @@ class DockerSession(Session):
         if status is None:
             self.explain(LOST)
             self._means.endings.end_soon(self.place.container, self.place.user, self.mark)
-        self._exit.set_result(Exit() if status is None else exit_of(status, shell=self.place.shell))
+        self._ended(Exit() if status is None else exit_of(status, shell=self.place.shell))
+
+    def _ended(self, exit_: Exit) -> None:
+        """How it has ended; the first who knows is right."""
+        if not self._exit.done():
+            self._exit.set_result(exit_)
 
     async def _status(self, patience: float = _STATUS_PATIENCE) -> int | None:
         with contextlib.suppress(Unavailable):
@@ -233,7 +237,7 @@ class DockerSession(Session):
             if status is None:  # it may wait for somebody to read its last output
                 self.cut()
                 status = await self._status(_LAST_WORDS)
-            self._exit.set_result(Exit(signal=name) if status is None else exit_of(status, shell=False))
+            self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         if self.token is not None:
             with contextlib.suppress(Unavailable):
                 await means.keeping.forget(self.token)
