@@ -327,6 +327,7 @@ class Runtimes:
             raise
         else:
             self._where.settle(workspace, choice, bare=not runtime.confined)
+            self.touch(workspace)
             tell(RuntimeState.READY, choice.reason)
         finally:
             self._starts.pop(workspace, None)
