@@ -27,7 +27,7 @@ _MAX_RECORD = 32 * 1024
 _STATUS_PATIENCE = 10.0
 _LAST_WORDS = 1.0
 """Seconds for the last output of a program that has been ended to be read."""
-_MOMENTS = (0.02, 0.08, 0.2, 0.3, 0.4)
+_MOMENTS = (0.05, 0.15, 0.3, 0.5)
 _KILLED = (128 + 9, 128 + 15)
 LOST = "the container engine has gone, and with it the way to this program"
 
@@ -212,18 +212,17 @@ class DockerSession(Session):
         return None
 
     async def _explain_killed(self) -> None:
-        """Say so if it was not the program alone that ended; the engine tells of its container a moment later."""
+        """Say so if it was not the program alone that ended.
+
+        The container ends a moment later; it is said to run until all output is read, but shows no processes.
+        """
         for pause in _MOMENTS:
             try:
-                seen = await self._means.engine.call("GET", f"containers/{self.place.container}/json", timeout=5)
-                state = seen["State"]
+                await self._means.engine.call("GET", f"containers/{self.place.container}/top", timeout=5)
             except EngineUnavailable:
                 raise
             except Unavailable:
-                state = {"Running": False}
-            if not state["Running"]:
-                memory = ": it used more memory than it may" if state.get("OOMKilled") else ""
-                self.explain(f"the workspace's container has ended{memory}")
+                self.explain("the workspace's container has ended")
                 return
             await asyncio.sleep(pause)
 
