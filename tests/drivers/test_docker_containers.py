@@ -79,6 +79,8 @@ async def test_it_is_made_once_found_again_and_leaves_nothing(
 async def test_it_is_made_anew_when_it_is_to_be_another_one_and_nothing_runs(
     parts: Parts, runtime: Runtime, engine: RealEngine, namespace: str
 ) -> None:
+    ended: list[str] = []
+    parts.containers.on_ended = lambda *said: ended.extend(said)
     first = await parts.containers.ensure(runtime)
     assert (await parts.containers.ensure(replace(runtime, env={"X": "1"}))).id == first.id
     changed = replace(runtime, network=False, limits=RuntimeLimits(processes=60))
@@ -87,7 +89,9 @@ async def test_it_is_made_anew_when_it_is_to_be_another_one_and_nothing_runs(
     assert engine.execute(first.id, "sh", "-c", "kill -9 $(pidof tail)")[0] == 0
     while (second := await parts.containers.ensure(changed)).id == first.id:
         pass  # a process that was killed takes a moment to go
+    assert await parts.containers.find(runtime.workspace) == second
     assert (second.memory, second.processes) == (0, 60)
+    assert not ended
     assert engine.of(namespace) == {"containers": [second.id]}
 
 

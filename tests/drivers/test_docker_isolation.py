@@ -24,7 +24,7 @@ from webterm.drivers.docker_layers import LayerGuard
 from webterm.drivers.ownership import give_all
 from webterm.runtime import Runtime, RuntimeLimits
 
-pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves look into containers
+pytestmark = [pytest.mark.alone, pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests look into containers
 EXPLORER = Path(__file__).with_name("explorer.py").read_text()
 NETTING = Path(__file__).with_name("netting.py").read_text()
 LISTEN = "import socket; s = socket.create_server(('', 8000)); print('up', flush=True)\nwhile True: s.accept()"

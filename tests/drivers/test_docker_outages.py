@@ -49,10 +49,15 @@ async def test_what_is_swept_away_comes_back(own_engine: OwnEngine, tmp_path: Pa
     first = await containers.ensure(runtime)
     power = with_power(engine)
     assert TABLE in engine.execute(power, "nft", "list", "tables")[1]
-    assert engine.execute(power, "nft", "flush", "ruleset")[0] == 0
+    assert engine.execute(power, "nft", "delete", *TABLE.split())[0] == 0
     now += AGAIN
     assert await containers.ensure(runtime) == first
     await until_guarded(engine, power)
+
+    await containers.stop(runtime.workspace)
+    engine.call("DELETE", "/networks/webterm-internet")
+    first = await containers.ensure(runtime)
+    assert first.address is not None
 
     await asyncio.to_thread(own_engine.kill)
     with pytest.raises(EngineUnavailable):

@@ -11,6 +11,7 @@ import pytest
 from tests.drivers.ordinary import as_ordinary_user, pytest_as_ordinary_user
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs those tests anyway"),

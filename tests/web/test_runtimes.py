@@ -158,7 +158,7 @@ async def test_a_watch_ends_with_the_right_to_it(scene: Scene, lines: AsyncExitS
 @pytest.mark.docker
 @pytest.mark.usefixtures("engine")
 async def test_a_container_stops_in_which_only_shells_wait(directory: Path, lines: AsyncExitStack) -> None:
-    async with staged(directory, Runtimes(driver="docker", idle_minutes=0.02)) as scene, asyncio.timeout(PATIENCE):
+    async with staged(directory, Runtimes(driver="docker", idle_minutes=0.05)) as scene, asyncio.timeout(PATIENCE):
         desk = scene.desk
         line = await line_of(desk.running, lines, desk.proof)
         async with scene.listening():  # a program keeps it, and then nothing does
@@ -169,7 +169,7 @@ async def test_a_container_stops_in_which_only_shells_wait(directory: Path, line
         warned = await line.expect("runtime", workspace=desk.workspace, state="ready")
         while "stops_in" not in warned:
             warned = await line.expect("runtime", workspace=desk.workspace, state="ready")
-        assert 0 <= warned["stops_in"] < 1.2
+        assert 0 <= warned["stops_in"] <= 3
         told = await line.expect("runtime", workspace=desk.workspace, state="absent")
         assert "nobody looked" in told["message"]
         found = await scene.ask()

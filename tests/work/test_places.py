@@ -14,6 +14,7 @@ from webterm.access import Role
 from webterm.errors import Conflict, EngineUnavailable, ImageRefused, ReadOnly
 from webterm.runtime import DriverHealth, RuntimeState
 from webterm.settings_runtimes import Docker, Previews, Runtimes
+from webterm.store import workspaces
 from webterm.work.choosing import RESTART
 from webterm.work.looks import Looks
 from webterm.work.ports import PortChanged
@@ -234,18 +235,20 @@ async def test_why_something_stopped_is_told_to_those_who_come_later(stage: Stag
 
 async def test_containers_that_are_there_at_the_start_are_taken_over(tmp_path: Path) -> None:
     async with staged(tmp_path, usual="auto") as stage:
-        made, gone = await stage.bench.make(), await stage.bench.make()
+        made, gone, lost = [await stage.bench.make() for _ in range(3)]
+        async with stage.bench.store.writing() as conn:
+            await workspaces.remove(conn, lost.id)  # as in a backup from before it was made
         await stage.bench.workspaces.delete(ANN, gone.id, by(ANN))
         await stage.until(RuntimeState.ABSENT)
         stage.engine.works = DOWN
         stage.clock.now += RESTART
         await stage.runtimes.choosing.look()
-        stage.engine.up |= {made.id, gone.id}
+        stage.engine.up |= {made.id, gone.id, lost.id}
         stage.engine.works = DriverHealth(works=True)
         stage.clock.now += RESTART
         await stage.runtimes.choosing.look()  # as an engine that was absent when the server started
         await stage.until(RuntimeState.READY)
-        assert stage.engine.up == stage.engine.wanted == {made.id}
+        assert stage.engine.up == stage.engine.wanted == {made.id, lost.id}
         assert [runtime.workspace for runtime in stage.engine.begun] == [made.id]
         assert (await stage.runtimes.status(ANN, made.id)).driver == "docker"
 

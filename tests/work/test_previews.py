@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,11 +120,12 @@ async def test_a_pass_that_nobody_uses_is_over(gate: Gate) -> None:
 async def test_what_a_pass_rests_on_ends_it(gate: Gate) -> None:
     members = gate.bench.workspaces.members
     await members.set_role(ANN, gate.workspace.id, BEN.id, Role.READ, by(ANN))
-    for act, error in (
+    endings: list[tuple[Callable[[], Awaitable[None]], type[WebtermError]]] = [
         (lambda: gate.previews.on_change(_ended(LOGIN)), NotSignedIn),
         (lambda: gate.previews.on_change(_ended(None)), NotSignedIn),
         (lambda: members.remove(ANN, gate.workspace.id, BEN.id, by(ANN)), NoSuchWorkspace),
-    ):
+    ]
+    for act, error in endings:
         given, ending = await gate.admit(BEN), Ending()
         with given.visit(ending):
             assert gate.previews.open_in(gate.workspace.id)

@@ -47,6 +47,8 @@ class DockerDriver(Driver):
     added to every program's environment. Closing a session hangs up, and kills after ``close_grace`` seconds. Engine,
     keeping and containers stay the caller's, to be closed after the driver.
 
+    The streams of an engine that wants TLS cannot be handed over: its terminals end with the server.
+
     An engine that goes away takes its terminals along: they say so, and end with ``Exit(None, None)``. What may still
     run of them is ended when the engine is there again.
     """
@@ -96,7 +98,7 @@ class DockerDriver(Driver):
             session = self._session(token, begun.place, begun.stream.detach(), memory, launch.record)
             memory = None
             try:
-                if launch.durable:
+                if launch.durable and self._engine.descriptors:
                     await session.hold()
             except BaseException:
                 await asyncio.shield(session.aclose())

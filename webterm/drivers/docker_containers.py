@@ -107,11 +107,14 @@ class Containers:
             found = await self._found(runtime.workspace)
             if found is not None and found.key != wanted["Labels"][KEY] and not await self._is_used(found):
                 progress("making the container anew, because it is to be another one")
+                self._forget(runtime.workspace)
                 await self._remove(runtime.workspace)
                 found = None
             if found is None:
                 found = await self._start_somehow(runtime, wanted, progress)
-            if runtime.workspace not in self._up:
+            known = self._up.get(runtime.workspace)
+            if known is None or known.id != found.id:
+                self._forget(runtime.workspace)
                 self._up[runtime.workspace] = found
                 await self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, found.pid or 0)
                 self._layers.watch(runtime.workspace, found.id)
@@ -295,6 +298,10 @@ class Containers:
 
     async def _is_used(self, found: Container) -> bool:
         """Whether anything runs in it. Where that cannot be told, something does."""
+        said = await self._engine.call("GET", f"containers/{found.id}/json")
+        if said.get("ExecIDs"):
+            return True
+        # What has been left in the background. Takes a second where somebody has just asked.
         stats = await self._engine.call(
             "GET", f"containers/{found.id}/stats", params={"stream": "false", "one-shot": "true"}
         )

@@ -23,14 +23,14 @@ from urllib.parse import quote, urlsplit
 import aiodocker
 import aiohttp
 
+from webterm.drivers.docker_bridge import Bridges
 from webterm.drivers.docker_news import EngineNews, Watch
 from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONNECT_TIMEOUT = 10.0
 _LONGEST_LINE = 4 * 1024 * 1024
-_LONGEST_REASON = 400
-_TYPES = {bytes: "application/x-tar", dict: "application/json", type(None): "application/json"}
+_LONGEST_REASON = 1000
 
 
 class EngineRefusal(Unavailable):
@@ -76,6 +76,7 @@ class Engine:
         self._opening = asyncio.Lock()
         self._closed = False
         self._watch = Watch(self)
+        self._bridges = Bridges()
 
     @property
     def up(self) -> bool | None:
@@ -95,6 +96,7 @@ class Engine:
         """Close all connections, and listen no more. Twice is harmless."""
         self._closed = True
         await self._watch.aclose()
+        await self._bridges.aclose()
         async with self._opening:
             if self._docker is not None:
                 await self._docker.close()
@@ -168,8 +170,20 @@ class Engine:
 
         Raises `webterm.errors.EngineUnavailable`. Cancelling leaves nothing open.
         """
+        return await self._connected() if self.descriptors else None
+
+    async def connect(self) -> socket.socket:
+        """The same of any kind of engine. Where it wants TLS the socket stands for the connection, and ends with us."""
         if not self.descriptors:
-            return None
+            await self._opened()  # with it the certificates are read
+        sock = await self._connected()
+        if self._context is None:
+            return sock
+        with _faults(self.host, CONNECT_TIMEOUT):
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                return await self._bridges.bridge(sock, self._context, self._place()[0])
+
+    async def _connected(self) -> socket.socket:
         loop = asyncio.get_running_loop()
         with _faults(self.host, CONNECT_TIMEOUT):
             async with asyncio.timeout(CONNECT_TIMEOUT):
@@ -177,6 +191,8 @@ class Engine:
                 for family, address in await self._addresses():
                     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
                     try:
+                        if not self.is_unix:
+                            _feel_alive(sock)
                         await loop.sock_connect(sock, address)
                     except BaseException as error:
                         sock.close()
@@ -220,7 +236,8 @@ class Engine:
         body: Mapping[str, Any] | bytes | AsyncIterable[bytes] | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         docker = await self._opened()
-        kind = _TYPES.get(type(body), "application/x-tar" if isinstance(body, AsyncIterable) else "application/json")
+        plain = body is None or isinstance(body, Mapping)
+        kind = "application/json" if plain else "application/x-tar"
         data = json.dumps(body) if isinstance(body, Mapping) else body
         async with docker._query(
             quote(path, safe="/:@"), method, params=params, data=data, headers={"Content-Type": kind}
@@ -271,6 +288,13 @@ def _object(line: bytes) -> dict[str, Any]:
     if "errorDetail" in found:
         raise EngineRefusal(0, str((found["errorDetail"] or {}).get("message") or found.get("error")))
     return found
+
+
+def _feel_alive(sock: socket.socket) -> None:
+    """A terminal may say nothing for days. That the engine's machine has gone is to be noticed within two minutes."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4)):
+        sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def _tls_context(directory: Path) -> ssl.SSLContext:

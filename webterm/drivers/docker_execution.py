@@ -89,9 +89,8 @@ class DockerExecution(Execution):
         """As `Execution.signal`. Raises `webterm.errors.Unavailable`."""
         self._refuse_closed()
         check_signal(name)
-        if not self._exit.done() and await self._means.endings.signal(self.place, name) and not self._exit.done():
-            # The engine tells only when all its output is read.
-            self._exit.set_result(Exit(signal=name))
+        if not self._exit.done() and await self._means.endings.signal(self.place, name):
+            self._ended(Exit(signal=name))  # the engine tells only when all its output is read
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -126,7 +125,7 @@ class DockerExecution(Execution):
             await asyncio.wait([self._learning])
         if not self._exit.done():
             status = await self._status(LINGER)
-            self._exit.set_result(Exit(signal=name) if status is None else exit_of(status, shell=False))
+            self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         self._state = _State.OVER
         if not self._hurried.is_set():
             with contextlib.suppress(TerminalExited):
@@ -142,8 +141,12 @@ class DockerExecution(Execution):
         status = await self._status()
         if status is None:
             self._means.endings.end_soon(self.place.container, self.place.user, self._token)
+        self._ended(Exit() if status is None else exit_of(status, shell=False))
+
+    def _ended(self, exit_: Exit) -> None:
+        """How it has ended; the first who knows is right."""
         if not self._exit.done():
-            self._exit.set_result(Exit() if status is None else exit_of(status, shell=False))
+            self._exit.set_result(exit_)
 
     async def _status(self, patience: float = 10.0) -> int | None:
         with contextlib.suppress(Unavailable):

@@ -27,7 +27,7 @@ _MAX_RECORD = 32 * 1024
 _STATUS_PATIENCE = 10.0
 _LAST_WORDS = 1.0
 """Seconds for the last output of a program that has been ended to be read."""
-_MOMENTS = (0.02, 0.08, 0.2, 0.3, 0.4)
+_MOMENTS = (0.05, 0.15, 0.3, 0.5)
 _KILLED = (128 + 9, 128 + 15)
 LOST = "the container engine has gone, and with it the way to this program"
 
@@ -108,9 +108,8 @@ class DockerSession(Session):
         """As `Session.signal`. Raises `webterm.errors.Unavailable`."""
         self._stream.fileno()
         check_signal(name)
-        if not self._exit.done() and await self._means.endings.signal(self.place, name) and not self._exit.done():
-            # The engine tells only when all its output is read.
-            self._exit.set_result(Exit(signal=name))
+        if not self._exit.done() and await self._means.endings.signal(self.place, name):
+            self._ended(Exit(signal=name))  # the engine tells only when all its output is read
 
     async def wait(self) -> Exit:
         """As `Session.wait`. Raises `webterm.errors.ShuttingDown` if the driver lets go of the running program."""
@@ -200,7 +199,12 @@ class DockerSession(Session):
         if status is None:
             self.explain(LOST)
             self._means.endings.end_soon(self.place.container, self.place.user, self.mark)
-        self._exit.set_result(Exit() if status is None else exit_of(status, shell=self.place.shell))
+        self._ended(Exit() if status is None else exit_of(status, shell=self.place.shell))
+
+    def _ended(self, exit_: Exit) -> None:
+        """How it has ended; the first who knows is right."""
+        if not self._exit.done():
+            self._exit.set_result(exit_)
 
     async def _status(self, patience: float = _STATUS_PATIENCE) -> int | None:
         with contextlib.suppress(Unavailable):
@@ -208,18 +212,17 @@ class DockerSession(Session):
         return None
 
     async def _explain_killed(self) -> None:
-        """Say so if it was not the program alone that ended; the engine tells of its container a moment later."""
+        """Say so if it was not the program alone that ended.
+
+        The container ends a moment later; it is said to run until all output is read, but shows no processes.
+        """
         for pause in _MOMENTS:
             try:
-                seen = await self._means.engine.call("GET", f"containers/{self.place.container}/json", timeout=5)
-                state = seen["State"]
+                await self._means.engine.call("GET", f"containers/{self.place.container}/top", timeout=5)
             except EngineUnavailable:
                 raise
             except Unavailable:
-                state = {"Running": False}
-            if not state["Running"]:
-                memory = ": it used more memory than it may" if state.get("OOMKilled") else ""
-                self.explain(f"the workspace's container has ended{memory}")
+                self.explain("the workspace's container has ended")
                 return
             await asyncio.sleep(pause)
 
@@ -233,7 +236,7 @@ class DockerSession(Session):
             if status is None:  # it may wait for somebody to read its last output
                 self.cut()
                 status = await self._status(_LAST_WORDS)
-            self._exit.set_result(Exit(signal=name) if status is None else exit_of(status, shell=False))
+            self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         if self.token is not None:
             with contextlib.suppress(Unavailable):
                 await means.keeping.forget(self.token)

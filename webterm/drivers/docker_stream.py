@@ -85,9 +85,7 @@ async def begin(engine: Engine, exec_id: str, *, terminal: bool) -> socket.socke
     `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`. Cancelling closes the
     connection; whether the program runs then is not known.
     """
-    sock = await engine.dial()
-    if sock is None:
-        raise EngineUnavailable("programs are run by engines without TLS only")
+    sock = await engine.connect()
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT):
             await _ask(sock, exec_id, terminal=terminal)

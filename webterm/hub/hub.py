@@ -163,6 +163,10 @@ class Hub:
         terminals = self._terminals.values()
         return [t for t in terminals if t.record.workspace == workspace and t.state < State.EXITED]
 
+    def is_viewed(self, workspace: WorkspaceId) -> bool:
+        """Whether somebody looks at a terminal of a workspace, or is just opening one."""
+        return self._opening_in[workspace] > 0 or any(terminal.audience for terminal in self.alive_in(workspace))
+
     def inhabitants(self) -> set[tuple[WorkspaceId, UserId]]:
         """Who has terminals in which workspaces."""
         placed = ((terminal.record.workspace, terminal.owner) for terminal in self._terminals.values())

@@ -120,7 +120,9 @@ class Requests:
             raise KeeperError("no_such_program", "it has no terminal")
         fds = [program.master] if program.memory is None else [program.master, program.memory]
         fields: Message = {"pid": program.pid, "record": program.record, "memory": program.memory is not None}
-        self._reply(link, packet, {**fields, "note": program.note, "exit": _shown(program.exit)}, *fds)
+        if program.held:
+            fields["note"] = program.note
+        self._reply(link, packet, {**fields, "exit": _shown(program.exit)}, *fds)
 
     def _keep(self, link: Link, packet: Packet) -> None:
         self._program(packet).record = _record(packet.message)

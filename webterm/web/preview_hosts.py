@@ -36,6 +36,8 @@ ENTER, LINK, ARRIVED = OURS + "enter", OURS + "link/", OURS + "arrived"
 LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 """Where somebody may be led after entering: to nobody else's host."""
 COOKIE = "webterm-preview"
+MOST_TRIED = 4
+"""Cookies of our name that are looked at: an app can plant some of its own."""
 
 
 def entrance(ticket: str, target: str) -> str:
@@ -109,7 +111,7 @@ async def _pass_of(request: web.Request, place: Place) -> Pass | None:
     """What the browser's cookie stands for; None without a good one."""
     name = _cookie_name(site(request))
     pairs = (pair.partition("=") for header in request.headers.getall("Cookie", []) for pair in header.split(";"))
-    for secret in {value.strip() for called, _, value in pairs if called.strip() == name}:
+    for secret in [value.strip() for called, _, value in pairs if called.strip() == name][:MOST_TRIED]:
         try:
             return await work(request).previews.find(secret, place.workspace, place.port)
         except NoSuchShare:

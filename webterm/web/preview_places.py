@@ -105,8 +105,19 @@ def view_on_path(request: web.Request, place: Place, secret: str | None) -> View
 
 def view_at_host(request: web.Request, place: Place) -> View:
     """How an app is seen at an origin of its own."""
-    framed_by = (main_origin(request), *site(request).settings.server.frame_ancestors)
+    framed_by = (*_main_origins(request), *site(request).settings.server.frame_ancestors)
     return View(port=place.port, base="", origins=frozenset({host_origin(request, place)}), framed_by=framed_by)
+
+
+def _main_origins(request: web.Request) -> list[str]:
+    """All origins of our own page; without a public URL the names by which it may be reached are equally good."""
+    settings, main = site(request).settings, main_origin(request)
+    if settings.server.public_url is not None:
+        return [main]
+    host = asked_host(request)
+    port = None if host is None else host.port
+    named = {Authority(name, port).origin("http") for name in settings.hosts if not name.startswith("[")}
+    return sorted({main, *named})  # a policy takes no IPv6 addresses
 
 
 def is_navigation(request: web.Request) -> bool:

@@ -181,9 +181,9 @@ class Previews:
         self._passes[hash_of(given.secret)] = given
         return given
 
-    async def _by_link(self, hash: str, now: float) -> Pass | None:  # noqa: A002 - as the store calls it
+    async def _by_link(self, hash: str, now: float, recent: float = LOOK) -> Pass | None:  # noqa: A002 - as in the store
         known = self._linked.get(hash)
-        if known is not None and now - self._looks[hash] < LOOK:
+        if known is not None and now - self._looks[hash] < recent:
             return known
         share = await self.shares.good(hash) if self._open else None
         known = self._linked.get(hash)  # others may have looked meanwhile
@@ -205,7 +205,7 @@ class Previews:
             await asyncio.sleep(LOOK)
             if linked.visits:
                 with contextlib.suppress(Unavailable):  # nobody can say now; the next look will
-                    await self._by_link(hash, self._clock())
+                    await self._by_link(hash, self._clock(), LOOK / 2)  # so that none is older than a second
             elif self._clock() - linked.used > 2 * LOOK:
                 self._end([linked], _over())
 

@@ -295,7 +295,7 @@ class Runtimes:
         """Containers can be used from now on: take those over that are there, and remove those that nobody wants."""
         driver = self._drivers[self.choosing.contained]
         try:
-            wanted = await self._workspaces.all_ids()
+            wanted = await self._workspaces.present()
             for line in await driver.collect(wanted):
                 log.info("%s", line)
             for workspace in wanted:
@@ -327,6 +327,7 @@ class Runtimes:
             raise
         else:
             self._where.settle(workspace, choice, bare=not runtime.confined)
+            self.touch(workspace)
             tell(RuntimeState.READY, choice.reason)
         finally:
             self._starts.pop(workspace, None)
@@ -365,7 +366,7 @@ class Runtimes:
         await self._up(actor, found, await self._where.choose(found, None))
 
     def _is_viewed(self, workspace: WorkspaceId) -> bool:
-        return any(terminal.audience for terminal in self._hub.alive_in(workspace)) or workspace in self._starts
+        return workspace in self._starts or self._hub.is_viewed(workspace)
 
     async def _rest(self, workspace: WorkspaceId) -> None:
         """Nobody uses it: stop it until somebody comes."""

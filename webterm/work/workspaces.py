@@ -30,7 +30,7 @@ from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
 from webterm.store.workspaces import Environment, EnvironmentLimits, Workspace
 from webterm.work.admission import Admission, Seen, no_such
-from webterm.work.directories import Directories
+from webterm.work.directories import Directories, Spot
 from webterm.work.endings import Ending, Endings, MemberChanged, MemberGone, OnEnding, WorkspaceGone
 from webterm.work.memberships import Memberships
 from webterm.work.publishing import published
@@ -50,7 +50,6 @@ __all__ = [
     "Workspaces",
 ]
 
-IDS_AT_A_TIME = 1000
 MOST_PER_PAGE = 100
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 2000
@@ -149,13 +148,9 @@ class Workspaces:
             found = await workspaces.by_id(conn, workspace)
         return None if found is None or found.deleted is not None else self._admission.known(found)
 
-    async def all_ids(self) -> frozenset[WorkspaceId]:
-        """Every workspace that is not in the trash: for the server's own purposes."""
-        found: list[tuple[int, WorkspaceId]] = []
-        async with self._store.reading() as conn:
-            while page := await workspaces.ids_after(conn, found[-1][0] if found else 0, IDS_AT_A_TIME):
-                found += page
-        return frozenset(workspace for _, workspace in found)
+    async def present(self) -> frozenset[WorkspaceId]:
+        """All whose files are where they belong, also those that the database has forgotten: nothing of them ends."""
+        return frozenset(await asyncio.to_thread(self._directories.found, Spot.LIVE))
 
     async def published(self, workspace: Workspace) -> dict[int, int]:
         """The ports of this machine that lead into a workspace's container: see `webterm.work.publishing`."""

@@ -5,6 +5,7 @@ import "../runtimes.css";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { sentence } from "../api";
 import type { Page } from "../page";
+import { cleanText } from "../titles";
 import { DeskView } from "./desk";
 import { Dialogs } from "./dialogs";
 import { FilesPanel, FilesToggle } from "./files";
@@ -65,10 +66,13 @@ export function App({ page }: { page: Page }) {
 function Empty({ page }: { page: Page }) {
   if (!page.terminals.listed.value || page.front.value !== null) return null;
   const workspace = page.work.workspaces.current.value;
+  const runtime = workspace && page.work.workspaces.runtimes.value.get(workspace.id);
+  const ended = runtime && (runtime.state === "absent" || runtime.state === "failed") ? cleanText(runtime.message) : "";
+  const told = page.terminals.refused.value || ended;
   return (
     <div class="empty">
       <p>{workspace ? `No terminals are open in ${workspace.name}.` : "No terminals are open."}</p>
-      {page.terminals.refused.value && <p class="refused">{sentence(page.terminals.refused.value)}</p>}
+      {told && <p class="refused">{sentence(told)}</p>}
       {workspace?.role === "read" ? (
         <p>You may look at its files, not run programs in it.</p>
       ) : (

@@ -1,11 +1,13 @@
 /** The environment of a workspace's programs: what they run in, and what they may use. */
 
 import { useState } from "preact/hooks";
+import { sentence } from "../api";
 import type { Page } from "../page";
 import { draftOf, environmentOf, type Draft } from "../runtimes/environment";
 import { CONTAINED, placeOf, processors } from "../runtimes/words";
 import { size } from "../files/sizes";
 import type { Choices, Workspace } from "../rest";
+import { cleanText } from "../titles";
 import { useAnswer } from "./asking";
 import { Field, Select } from "./fields";
 import { Modal } from "./modal";
@@ -72,7 +74,7 @@ function Kind({ draft, choices, change }: PartProps) {
         choices={[["", `usual: ${usual}`], ...drivers]}
         set={(driver) => change({ driver })}
       />
-      {choices?.reason && draft.driver === "" && <p class="about">{choices.reason}</p>}
+      {choices?.reason && draft.driver === "" && <p class="about">{sentence(cleanText(choices.reason))}</p>}
       {contained && <Image draft={draft} choices={choices} change={change} />}
       <Field
         label="They begin in the folder"

@@ -1,7 +1,7 @@
 /** In the status line: what becomes of the workspace's runtime, and the ports on which its programs listen. */
 
 import type { Page } from "../page";
-import { cleanTitle } from "../titles";
+import { cleanText } from "../titles";
 import { showPreview } from "./ports";
 import { Sleeping } from "./sleeping";
 
@@ -14,8 +14,8 @@ export function Running({ page }: { page: Page }) {
   const runtime = page.work.workspaces.runtimes.value.get(workspace.id);
   return (
     <>
-      {runtime?.state === "starting" && <span class="long told">Starting{runtime.message && `: ${cleanTitle(runtime.message)}`}</span>}
-      {runtime?.state === "failed" && <span class="long told">Failed: {cleanTitle(runtime.message)}</span>}
+      {runtime?.state === "starting" && <span class="long told">Starting{runtime.message && `: ${cleanText(runtime.message)}`}</span>}
+      {runtime?.state === "failed" && <span class="long told">Failed: {cleanText(runtime.message)}</span>}
       <Sleeping page={page} workspace={workspace.id} />
       <Listening page={page} workspace={workspace.id} />
     </>

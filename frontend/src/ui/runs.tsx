@@ -1,10 +1,11 @@
 /** What runs in the workspace that is shown: below its files. */
 
 import { useEffect, useState } from "preact/hooks";
+import { sentence } from "../api";
 import type { Page } from "../page";
 import { STATES } from "../runtimes/words";
 import type { Workspace } from "../rest";
-import { cleanTitle } from "../titles";
+import { cleanText } from "../titles";
 import { useAction } from "./asking";
 import { Problem } from "./fields";
 import { Icon } from "./icons";
@@ -51,16 +52,17 @@ function Body({ page, workspace }: Props) {
   const stats = page.work.runs.looking.at(workspace.id).stats.value;
   const disk = useDisk(page, workspace.id);
   const up = runtime?.state === "ready";
-  const tell = runtime && runtime.message !== "" && runtime.state !== "starting";
+  // Of a start, and of an end that is near, it is told below.
+  const tell = runtime && runtime.message !== "" && runtime.state !== "starting" && runtime.stopsAt === null;
   return (
     <>
       {runtime?.state === "starting" && <StartProgress lines={runtime.lines} />}
       {tell && (
         <p class={runtime.state === "failed" ? "problem" : "about"} role="status">
-          {cleanTitle(runtime.message)}
+          {sentence(cleanText(runtime.message))}
         </p>
       )}
-      {runtime?.reason && <p class="about">{cleanTitle(runtime.reason)}</p>}
+      {runtime?.reason && <p class="about">{sentence(cleanText(runtime.reason))}</p>}
       <Sleeping page={page} workspace={workspace.id} long />
       <Meters stats={up ? stats : null} disk={disk} />
       <Ports page={page} workspace={workspace} />

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { Page } from "../page";
 import { remaining } from "../runtimes/words";
+import { cleanText } from "../titles";
 import { useAction } from "./asking";
 
 const TICK_MS = 1_000;
@@ -15,7 +16,8 @@ interface Props {
 }
 
 export function Sleeping({ page, workspace, long = false }: Props) {
-  const stopsAt = page.work.workspaces.runtimes.value.get(workspace)?.stopsAt ?? null;
+  const runtime = page.work.workspaces.runtimes.value.get(workspace);
+  const stopsAt = runtime?.stopsAt ?? null;
   const seconds = useSeconds(stopsAt);
   const action = useAction();
   if (seconds === null) return null;
@@ -34,7 +36,7 @@ export function Sleeping({ page, workspace, long = false }: Props) {
       )}
       <span aria-hidden="true">
         stops in {remaining(seconds)}
-        {long && " because nothing runs"}
+        {long && `: ${cleanText(runtime?.message || "nothing runs in it")}`}
       </span>
       {writable && (
         <button disabled={action.busy} title="Keep it running" onClick={() => void keep()}>

@@ -1,12 +1,13 @@
 /** How one workspace stands: what runs in it, where, and how much is in it. */
 
 import { useEffect } from "preact/hooks";
+import { sentence } from "../api";
 import { counted, size } from "../files/sizes";
 import type { Page } from "../page";
 import { placeOf, STATES } from "../runtimes/words";
 import type { RuntimeInfo, Workspace, WorkspaceStatus } from "../rest";
 import { day } from "../times";
-import { cleanTitle } from "../titles";
+import { cleanText } from "../titles";
 import { useAction, useAnswer } from "./asking";
 import { Problem } from "./fields";
 import { Meters } from "./meters";
@@ -38,7 +39,7 @@ export function Standing({ page, workspace }: Props) {
     );
   }
   const state = runtime?.state ?? info.value.state;
-  const message = cleanTitle(runtime?.message ?? info.value.message);
+  const message = runtime?.stopsAt ? "" : cleanText(runtime?.message ?? info.value.message);
   return (
     <Section title={workspace.name}>
       <dl class="facts">
@@ -64,15 +65,21 @@ export function Standing({ page, workspace }: Props) {
   );
 }
 
-function Place({ info: { driver, image, reason } }: { info: RuntimeInfo }) {
+function Place({ info: { driver, image, reason, published } }: { info: RuntimeInfo }) {
   return (
     <>
       <dt>They run in</dt>
       <dd>
         {placeOf(driver)}
         {image && ` of ${image}`}
-        {reason && <p class="about">{reason}</p>}
+        {reason && <p class="about">{sentence(cleanText(reason))}</p>}
       </dd>
+      {published.length > 0 && (
+        <>
+          <dt>Published</dt>
+          <dd>{published.map(({ port, at }) => `${port} at ${at}`).join(", ")}</dd>
+        </>
+      )}
     </>
   );
 }

@@ -2,7 +2,7 @@
 
 import type { Page } from "../page";
 import { progressIn } from "../runtimes/words";
-import { cleanTitle } from "../titles";
+import { cleanText } from "../titles";
 
 export function Starting({ page }: { page: Page }) {
   const workspace = page.work.workspaces.current.value;
@@ -27,10 +27,10 @@ export function StartProgress({ lines }: { lines: readonly string[] }) {
       <progress aria-label="Start of the workspace" {...(part === null ? {} : { value: part, max: 1 })} />
       <ol aria-hidden="true">
         {lines.slice(0, -1).map((line, index) => (
-          <li key={index}>{cleanTitle(line)}</li>
+          <li key={index}>{cleanText(line)}</li>
         ))}
       </ol>
-      <p role="status">{cleanTitle(last)}</p>
+      <p role="status">{cleanText(last)}</p>
     </div>
   );
 }
