@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 
 from webterm.drivers import listeners
 from webterm.drivers.listeners import Listener, Target
@@ -56,3 +57,21 @@ def test_an_address_where_another_may_answer_is_left_out() -> None:
     for there, expected in cases:
         assert listeners.targets(there, 80, {own}) == expected, there
     assert listeners.answering(cases[1][0], 80, FOUR) == {own, other}
+
+
+def test_a_program_that_listens_at_thousands_of_addresses_takes_no_time() -> None:
+    many = [Listener(f"127.{n >> 16}.{n >> 8 & 255}.{n & 255}", 80, n) for n in range(20_000)]
+    many += [Listener(ANY, port, port) for port in range(1000, 21_000)]
+    began = time.process_time()
+    assert len(listeners.ports(many)) == 20_001
+    assert len(listeners.targets(many, 80)) == 8
+    assert listeners.ports(many, {many[0].inode}) == {80}
+    assert time.process_time() - began < 5
+
+
+def test_what_is_no_row_of_a_table_is_passed_over() -> None:
+    rows = [
+        b"0: %b 0:0 0A 0 0 0 0 0 %b 1 0 0" % row
+        for row in [(b"00", b"1"), (b"0100007F:99999", b"1"), (b"0100007F:0050", b"x"), (b"zz:0050", b"1"), (b"", b"")]
+    ]
+    assert list(listeners.parse(b"\n".join(rows))) == []

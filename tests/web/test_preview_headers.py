@@ -35,6 +35,10 @@ ALWAYS = [
     "Set-Login",
     "X-Accel-Redirect",
     "X-Sendfile",
+    "X-Sendfile2",
+    "X-LiteSpeed-Location",
+    "X-Envoy-Immediate-Health-Check-Fail",
+    "Edge-Control",
     "CDN-Cache-Control",
     "Cloudflare-CDN-Cache-Control",
     "Surrogate-Control",
@@ -136,3 +140,11 @@ def test_proofs_of_a_proxy_go_no_further() -> None:
     )
     sent = {name for name, _ in onward(headers, HOST, hidden=frozenset(), is_ours=lambda _: False)}
     assert sent == {"Host", "X-Auth-Token", "X-Goog-Api-Key"}
+
+
+def test_what_connection_names_counts_as_not_said() -> None:
+    """Else no word would be left on who may keep the answer, and on who has made it."""
+    headers = [("Connection", "Cache-Control, Server"), ("Cache-Control", "public, max-age=9"), ("Server", "x")]
+    for view in (PATH, HOST):
+        named = {name.lower(): value for name, value in back(headers, view)}
+        assert (named["cache-control"], named["server"]) == ("private, no-cache", "webterm")

@@ -20,6 +20,7 @@ class Scene:
         self.busy: set[WorkspaceId] = set()
         self.viewed: set[WorkspaceId] = set()
         self.unknown: set[WorkspaceId] = set()
+        self.broken: set[WorkspaceId] = set()
         self.told: list[tuple[WorkspaceId, float | None]] = []
         self.stopped: list[WorkspaceId] = []
         self.idle = Idle(
@@ -35,6 +36,8 @@ class Scene:
     async def _is_idle(self, workspace: WorkspaceId) -> bool:
         if workspace in self.unknown:
             raise EngineUnavailable("no answer")
+        if workspace in self.broken:
+            raise ValueError("nobody has thought of this")
         return workspace not in self.busy
 
     async def _stop(self, workspace: WorkspaceId) -> None:
@@ -114,3 +117,13 @@ async def test_nothing_ever_stops_where_the_settings_say_so() -> None:
     scene.idle.start()
     assert scene.idle.stops_in(ONE) is None
     await scene.idle.aclose()
+
+
+async def test_one_that_cannot_be_looked_at_keeps_no_other_going() -> None:
+    for broken, other in ((ONE, TWO), (TWO, ONE)):
+        scene = Scene()
+        scene.broken = {broken}
+        await scene.look()
+        await scene.look(after=AFTER - 1)
+        await scene.look(after=2)
+        assert scene.stopped == [other]

@@ -49,7 +49,7 @@ class Answer:
 
     def __init__(self, response: aiohttp.ClientResponse, port: int) -> None:
         self.status = response.status
-        self.reason = _printable(response.reason or "")
+        self.reason = _printable(response.reason or "").encode("utf-8", "replace").decode()
         self.headers = [(_decoded(name), _decoded(value)) for name, value in response.raw_headers]
         self.length = None if response.headers.get("Transfer-Encoding") else response.content_length
         self._response = response

@@ -37,9 +37,14 @@ _SIGNALS = {
 }  # fmt: skip
 _LEFT_TO_SHELLS = ("INT", "QUIT", "PIPE")
 _LONGEST_WORDS = 4096
+_LONGEST_BEFORE = 64 * 1024
+"""Bytes that may come before a program says that it runs: others in its container could write for ever."""
 _HIGHEST_STREAM = 2
 
 _BEGIN = r"""
+if ! cd -P -- "$1" 2>/dev/null; then printf '%s: no such file or directory, or one that is closed\n' "$1"; exit 126; fi
+shift
+unset OLDPWD
 : "${LANG:=C.UTF-8}"; export LANG
 if [ $# = 0 ]; then
   if command -v bash >/dev/null 2>&1; then set -- bash -l; else set -- sh -l; fi
@@ -49,7 +54,9 @@ if command -v -- "$1" >/dev/null 2>&1; then printf '\001%s\002' "$$"; exec "$@";
 printf '\001-\002'
 exit 127
 """
-"""Says which number its process has in the container, and becomes the program; ``-`` where there is none such."""
+"""Says which number its process has in the container, and becomes the program; ``-`` where there is none such.
+
+It goes into its directory itself: the engine would go there with descriptors of its machine still open."""
 _WAIT = "IFS= read -r _\n"
 """A terminal gets its size when its first process runs already. The program must not see it without."""
 
@@ -112,11 +119,11 @@ def order_for(launch: Launch, token: str, user: str, env: Mapping[str, str], *, 
     """What to run for a launch. ``env`` is of the settings."""
     added = {} if launch.runtime is None else launch.runtime.env
     ours = _OURS if terminal else {}
+    directory = str(PurePosixPath(FILES, launch.cwd or ""))
     return Order(
-        argv=("sh", "-c", (_WAIT if terminal else "") + _BEGIN, "sh", *launch.argv),
+        argv=("sh", "-c", (_WAIT if terminal else "") + _BEGIN, "sh", directory, *launch.argv),
         user=user,
         env={**ours, **env, **added, **launch.env, MARK: token},
-        cwd=str(PurePosixPath(FILES, launch.cwd or "")),
         terminal=terminal,
     )
 
@@ -139,7 +146,7 @@ async def launch_in(engine: Engine, container: Container, order: Order, size: Si
         try:
             leader = int(await (_until_it_says(stream, frames) if size is None else _until_it_runs(stream)))
         except ValueError:
-            raise LaunchFailed(f"there is no program {order.argv[4]!r} in the container") from None
+            raise LaunchFailed(f"there is no program {order.argv[5]!r} in the container") from None
         except _NotBegun as fault:
             raise await _failure(engine, exec_id, fault.words) from None
         seen = await engine.call("GET", f"exec/{exec_id}/json") if container.pid is not None and size else {}
@@ -212,7 +219,7 @@ async def _until_it_says(stream: socket.socket, frames: Frames) -> str:
         except BlockingIOError:
             await readable(stream.fileno())
             continue
-        if piece is None:
+        if piece is None or len(said) + len(beside) > _LONGEST_BEFORE:
             raise _NotBegun(beside + said)
         if piece[0] is Stream.STDOUT:
             said += piece[1]

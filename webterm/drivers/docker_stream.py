@@ -42,7 +42,6 @@ class Order:
     argv: Sequence[str]
     user: str
     env: Mapping[str, str] = field(default_factory=dict)
-    cwd: str | None = None
     terminal: bool = False
     stdin: bool = True
 
@@ -70,8 +69,6 @@ async def prepare(engine: Engine, container: str, order: Order) -> str:
         "Env": [f"{name}={value}" for name, value in order.env.items()],
         "Cmd": list(order.argv),
     }
-    if order.cwd is not None:
-        wanted["WorkingDir"] = order.cwd
     if order.terminal:
         wanted["DetachKeys"] = DETACH_KEYS
     made = await engine.call("POST", f"containers/{container}/exec", body=wanted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ LISTENERS = "cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep ' 0A '; :"
 """Tells who listens."""
 RELAY = f"for one in {' '.join(RELAYS)}; do if command -v $one >/dev/null; then echo $one; break; fi; done"
 """Tells which of the programs is there that pass bytes on."""
+_HIGHEST = 2**62
 # \1 stands between arguments and \2 between fields: shells have no NUL.
 PROCESSES = rf"""
 printf '%s\2' "$$"
@@ -45,7 +47,7 @@ def read_survey(said: bytes) -> Survey:
     head, *lines = said.split(b"\n")
     asker, _, boot = head.partition(b"\2")
     found = sorted(_processes(lines), key=lambda seen: seen.pid)
-    own = int(asker) if asker.isdigit() else 0
+    own = int(asker) if asker.isdigit() and len(asker) < 20 else 0
     return Survey(
         tuple(seen for seen in found if seen.session != own and not seen.is_furniture),
         float(boot.split()[-1]) if boot.split()[-1:] and boot.split()[-1].isdigit() else 0.0,
@@ -86,6 +88,12 @@ def _processes(lines: list[bytes]) -> Iterator[Seen]:
     for line in lines:
         user, _, rest = line.partition(b"\2")
         stat, _, command = rest.rpartition(b"\2")
-        seen = parse(stat, command.replace(b"\1", b"\0"), int(user)) if user.isdigit() else None
-        if seen is not None:
+        seen = None
+        with contextlib.suppress(ValueError):  # whoever listens in may have written this
+            seen = parse(stat, command.replace(b"\1", b"\0"), int(user)) if user.isdigit() else None
+        if seen is not None and all(0 <= number <= _HIGHEST for number in _numbers(seen)):
             yield seen
+
+
+def _numbers(seen: Seen) -> tuple[int, ...]:
+    return seen.pid, seen.parent, seen.session, seen.user, seen.start, seen.used, seen.memory

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import socket
 import struct
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 _LISTEN = b"0A"
+_ROW = re.compile(rb"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
+_INODE = re.compile(rb"[0-9]{1,20}")
 _LARGEST = 1024 * 1024
 """Bytes of one table that are read. Listeners come first in it."""
+_MOST_TARGETS = 8
+"""Addresses that are thought of for one port: a program may listen at thousands."""
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - what others listen at
 _LOOPBACK = ("127.0.0.1", "::1")
 
@@ -37,12 +43,16 @@ class Target:
 
 
 def parse(table: bytes) -> Iterator[Listener]:
-    """The listeners of a table of either family."""
+    """The listeners of a table of either family; what is no row of one is passed over."""
     for line in table.splitlines():
         fields = line.split()
-        if len(fields) > 9 and fields[3] == _LISTEN:
-            address, _, port = fields[1].partition(b":")
-            yield Listener(_address(bytes.fromhex(address.decode())), int(port, 16), int(fields[9]))
+        if (
+            len(fields) > 9
+            and fields[3] == _LISTEN
+            and (row := _ROW.fullmatch(fields[1]))
+            and _INODE.fullmatch(fields[9])
+        ):
+            yield Listener(_address(bytes.fromhex(row[1].decode())), int(row[2], 16), int(fields[9]))
 
 
 def read(proc_net: str) -> tuple[Listener, ...]:
@@ -67,7 +77,17 @@ def targets(listeners: Collection[Listener], port: int, own: Collection[int] | N
     address is left out. Two sockets may share a port, and the more exact address is asked first.
     """
     there = [listener for listener in listeners if listener.port == port]
-    return tuple(target for target in _candidates(there) if _is_own(target, there, own))
+    return tuple(target for target in islice(_candidates(there), _MOST_TARGETS) if _is_own(target, there, own))
+
+
+def ports(listeners: Collection[Listener], own: Collection[int] | None = None) -> frozenset[int]:
+    """The ports for which there are `targets`."""
+    if own is None:
+        return frozenset(listener.port for listener in listeners)
+    by_port = dict[int, list[Listener]]()
+    for listener in listeners:
+        by_port.setdefault(listener.port, []).append(listener)
+    return frozenset(port for port, there in by_port.items() if targets(there, port, own))
 
 
 def answering(listeners: Collection[Listener], port: int, target: Target) -> frozenset[int]:
@@ -80,8 +100,10 @@ def _candidates(there: Sequence[Listener]) -> Iterator[Target]:
     addresses = [listener.address for listener in there]
     for address in (*_LOOPBACK, *addresses):
         target = Target(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-        if target not in seen and address not in _ANY and any(_takes(listener, target) for listener in there):
-            seen.add(target)
+        if target in seen or address in _ANY:
+            continue
+        seen.add(target)
+        if address not in _LOOPBACK or any(_takes(listener, target) for listener in there):
             yield target
 
 

@@ -58,7 +58,7 @@ class Place:
     def ports(self) -> frozenset[int]:
         """Where they listen."""
         there, own = self._listeners()
-        return frozenset(port for port in {one.port for one in there} if listeners.targets(there, port, own))
+        return listeners.ports(there, own)
 
     def ways(self, port: int) -> dict[Target, frozenset[int]]:
         """Where to connect to for a port, the likeliest first, and the sockets that may answer there."""

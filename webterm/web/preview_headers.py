@@ -36,7 +36,8 @@ NOT_ONWARD = HOP_BY_HOP | FRAMING | {"cookie", "authorization", "origin", "refer
 BEYOND = re.compile(
     r"clear-site-data|alt-svc|strict-transport-security|nel|report-to|reporting-endpoints|expect-ct|public-key-pins.*"
     r"|accept-ch|critical-ch|set-login|use-as-dictionary|attribution-reporting-.*|sec-.*|secure-session-.*|proxy-.*"
-    r"|x-accel-.*|x-sendfile|x-lighttpd-.*|x-reproxy-.*|surrogate-.*|cdn-.*|.*-cdn-cache-control|content-length"
+    r"|x-accel-.*|x-sendfile.*|x-lighttpd-.*|x-litespeed-.*|x-reproxy-.*|x-envoy-.*|surrogate-.*|edge-control|cdn-.*"
+    r"|.*-cdn-cache-control|content-length"
 )
 """Of answers: what holds for a whole origin, speaks to proxies and caches, or frames the body."""
 AS_US = re.compile(
@@ -96,12 +97,13 @@ def back(headers: Iterable[tuple[str, str]], view: View, *, upgraded: bool = Fal
     """The headers of an answer, as the browser gets them; without the length of the body."""
     headers = list(headers)
     named = _named(headers)
+    headers = [(name, value) for name, value in headers if name.lower() not in named]
     told = {name.lower(): value for name, value in headers}
     if "server" not in told:
         yield "Server", "webterm"
     for name, raw in headers:
         low, value = name.lower(), raw.encode("utf-8", "replace").decode()
-        if low in HOP_BY_HOP or low in named:
+        if low in HOP_BY_HOP:
             continue
         if low.startswith("sec-websocket-") and upgraded:
             yield name, value

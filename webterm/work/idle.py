@@ -85,7 +85,10 @@ class Idle:
             self._forget(gone)
         for workspace in up:
             self._used.setdefault(workspace, self._clock())
-            await self._look_at(workspace)
+            try:
+                await self._look_at(workspace)
+            except Exception:  # others are looked at all the same
+                log.exception("workspace %s: the idle rule could not be applied", workspace)
 
     async def _look_at(self, workspace: WorkspaceId) -> None:
         if self._in_use(workspace):
