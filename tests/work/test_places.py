@@ -81,6 +81,18 @@ async def test_what_runs_stays_where_it_is(stage: Stage) -> None:
     assert (first.driver, again.driver) == ("local", "docker")
 
 
+async def test_only_its_person_takes_a_workspace_out_of_its_container(stage: Stage) -> None:
+    """What they run would join it, and be confined by nothing where they are the server's owner."""
+    made = await stage.bench.make()
+    await stage.bench.workspaces.members.set_role(ANN, made.id, BEN.id, Role.WRITE, by(ANN))
+    with pytest.raises(ReadOnly, match="driver local"):
+        await stage.open(BEN, made, "local")
+    assert (await stage.open(BEN, made, "docker")).driver == "docker"
+    await stage.runtimes.stop(ANN, made.id, by(ANN))
+    assert (await stage.open(ANN, made, "local")).driver == "local"
+    assert (await stage.open(BEN, made, "local")).driver == "local"
+
+
 async def test_who_asks_for_containers_is_told_why_there_are_none(stage: Stage) -> None:
     await lose_engine(stage)
     stage.engine.fault = EngineUnavailable("the engine does not answer")

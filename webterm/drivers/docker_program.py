@@ -121,7 +121,7 @@ def order_for(launch: Launch, token: str, user: str, env: Mapping[str, str], *, 
     ours = _OURS if terminal else {}
     directory = str(PurePosixPath(FILES, launch.cwd or ""))
     return Order(
-        argv=("sh", "-c", (_WAIT if terminal else "") + _BEGIN, "sh", directory, *launch.argv),
+        argv=("/bin/sh", "-c", (_WAIT if terminal else "") + _BEGIN, "sh", directory, *launch.argv),
         user=user,
         env={**ours, **env, **added, **launch.env, MARK: token},
         terminal=terminal,

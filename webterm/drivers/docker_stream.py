@@ -32,6 +32,8 @@ _ANSWER_TIMEOUT = 30.0
 _END_TIMEOUT = 10.0
 _FIRST_PAUSE = 0.002
 _LONGEST_END = 32
+_SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""Where scripts look for programs first: an image may say that people's own come first."""
 _STREAMS = {1: Stream.STDOUT, 2: Stream.STDERR}
 
 
@@ -254,7 +256,8 @@ async def run(
     `webterm.drivers.docker_engine.EngineRefusal`. Cancelling, or a timeout, leaves the script running.
     """
     word = secrets.token_hex(8)
-    argv = ("sh", "-c", f"""trap 'printf "{word} %s." "$?"' EXIT\n{script}""", "sh", *arguments)
+    begin_with = f"""PATH={_SYSTEM}:$PATH\ntrap 'printf "{word} %s." "$?"' EXIT"""
+    argv = ("/bin/sh", "-c", f"{begin_with}\n{script}", "sh", *arguments)
     try:
         async with asyncio.timeout(timeout):
             order = Order(argv=argv, user=user, stdin=False)

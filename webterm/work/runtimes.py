@@ -146,7 +146,7 @@ class Runtimes:
             found = await self._workspaces.allowed(actor, workspace, Role.WRITE)
         self.touch(found.id)
         await self._rested(found.id)
-        choice = await self._where.choose(found, driver)
+        choice = await self._where.choose(found, driver, own=found.owner == actor.id)
         stops = self._stopped[found.id]
         runtime = await self._up(actor, found, choice)
         return Place(

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from webterm.errors import Conflict, Unavailable
+from webterm.errors import Conflict, ReadOnly, Unavailable
 from webterm.hub.hub import Hub
 from webterm.ids import WorkspaceId
 from webterm.session import Driver
@@ -89,18 +89,23 @@ class Whereabouts:
                 return self._at.setdefault(workspace, Choice(name))
         return None
 
-    async def choose(self, found: Workspace, asked: str | None) -> Choice:
+    async def choose(self, found: Workspace, asked: str | None, *, own: bool = True) -> Choice:
         """Where programs of a workspace go. ``asked``: the driver that somebody wants for them, None: any.
 
-        Raises `webterm.errors.Conflict` for another than the workspace's, and `webterm.errors.NoSuchDriver`.
+        ``own``: it is the workspace of who asks. Others do not take it out of its container: what its owner runs would
+        join it, which on this machine nothing may confine. Raises `webterm.errors.Conflict` for another than the
+        workspace's, `webterm.errors.NoSuchDriver` and `webterm.errors.ReadOnly`.
         """
-        own = found.environment.driver
-        if asked is not None and own is not None and asked != own:
-            raise Conflict(f"programs of this workspace run with the driver {own}, not {asked[:64]}")
-        wish = asked or own
+        its = found.environment.driver
+        if asked is not None and its is not None and asked != its:
+            raise Conflict(f"programs of this workspace run with the driver {its}, not {asked[:64]}")
+        wish = asked or its
         here = await self.seek(found) if wish is None or wish in self._homes else None
         if here is None:
-            return await self._choosing.choose(wish)
+            choice = await self._choosing.choose(wish)
+            if not own and asked == self._choosing.local and (await self._choosing.choose(its)).driver != asked:
+                raise ReadOnly(f"only the person whose workspace it is may start it with the driver {asked}")
+            return choice
         if asked is not None and asked != here.driver:
             raise Conflict(f"this workspace runs with the driver {here.driver} now; stop it to change that")
         return here

@@ -276,6 +276,7 @@ class Workspaces:
 
         Its variables are only for the person whose workspace it is to change: where that is the server's owner, they
         are those of programs that nothing confines, and could have them run anything (``BASH_ENV``, ``LD_PRELOAD``).
+        So is its driver: it says whether something confines them.
         Raises `webterm.errors.InvalidRequest` and `webterm.errors.NoSuchDriver`.
         """
         fields = workspaces.Changes()
@@ -289,8 +290,11 @@ class Workspaces:
         now = self._clock()
         async with self._store.writing() as conn:
             found, role = await self._admission.allowed(conn, actor, workspace, Role.OWN)
-            if environment is not None and environment.env != found.environment.env and found.owner != actor.id:
-                raise ReadOnly("only the person whose workspace it is may change its environment variables")
+            if environment is not None and found.owner != actor.id:
+                if environment.env != found.environment.env:
+                    raise ReadOnly("only the person whose workspace it is may change its environment variables")
+                if environment.driver != found.environment.driver:
+                    raise ReadOnly("only the person whose workspace it is may change its driver")
             changed = [field for field, value in fields.items() if value != getattr(found, field)]
             if changed:
                 fields["updated"] = now
