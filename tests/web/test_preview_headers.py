@@ -127,6 +127,21 @@ def test_odd_locations_stay_odd(location: str) -> None:
     assert led(location, PATH) == location
 
 
+@pytest.mark.parametrize(
+    ("location", "rest"),
+    [
+        ("http://localhost:80", "/"),
+        ("http://localhost:80?a=/b", "/?a=/b"),
+        ("http://127.0.0.1:80/a?b#c", "/a?b#c"),
+        ("http://localhost:80//evil.example/a", "//evil.example/a"),
+        ("http://localhost:80/\\evil.example", "/\\evil.example"),
+    ],
+)
+def test_an_app_that_leads_to_itself_leads_to_nobody_else(location: str, rest: str) -> None:
+    assert led(location, PATH) == PATH.base + rest
+    assert led(location, HOST) == ("/." + rest if rest[1:2] in ("/", "\\") else rest)
+
+
 def test_proofs_of_a_proxy_go_no_further() -> None:
     names = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Remote-User", "Cf-Access-Jwt-Assertion", "X-Amzn-Oidc-Data"]
     names += [

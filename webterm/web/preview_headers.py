@@ -17,6 +17,8 @@ SANDBOX = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-dow
 """Never with ``allow-same-origin``: on a path of ours the app would be us."""
 OUR_COOKIES = re.compile(r"(__[a-z]+-)?webterm-.*", re.IGNORECASE | re.DOTALL)
 """Names of cookies that are ours, whatever server of ours has set them."""
+UP_TO_PATH = re.compile(r"[^/]*//[^/?#\\]*")
+"""Of a URL, what comes before the path."""
 LOCAL = frozenset({"localhost", "127.0.0.1", "0.0.0.0", "::1", "::"})  # noqa: S104 - compared with, not listened on
 """What apps call themselves."""
 
@@ -134,7 +136,9 @@ def led(location: str, view: View) -> str:
     except ValueError:
         return location
     if own:
-        location = "/" + location.split("/", 3)[3] if location.count("/") > 2 else "/"
+        location = "/" + UP_TO_PATH.sub("", location, count=1).removeprefix("/")
+        if location[1:2] in ("/", "\\"):  # the app's own path, and nobody's host
+            return view.base + location if view.base else "/." + location
     if not view.base or not location.startswith("/") or location.startswith("//"):
         return location
     return location if location.startswith(view.base + "/") else view.base + location
