@@ -37,6 +37,7 @@ _SIGNALS = {
 }  # fmt: skip
 _LEFT_TO_SHELLS = ("INT", "QUIT", "PIPE")
 _LONGEST_WORDS = 4096
+_BEGIN_TIMEOUT = 60.0
 _LONGEST_BEFORE = 64 * 1024
 """Bytes that may come before a program says that it runs: others in its container could write for ever."""
 _HIGHEST_STREAM = 2
@@ -144,7 +145,8 @@ async def launch_in(engine: Engine, container: Container, order: Order, size: Si
             with contextlib.suppress(OSError):
                 await asyncio.get_running_loop().sock_sendall(stream, b"\n")
         try:
-            leader = int(await (_until_it_says(stream, frames) if size is None else _until_it_runs(stream)))
+            async with asyncio.timeout(_BEGIN_TIMEOUT):
+                leader = int(await (_until_it_says(stream, frames) if size is None else _until_it_runs(stream)))
         except ValueError:
             raise LaunchFailed(f"there is no program {order.argv[5]!r} in the container") from None
         except _NotBegun as fault:
@@ -161,6 +163,8 @@ async def launch_in(engine: Engine, container: Container, order: Order, size: Si
         return Begun(place=place, stream=stream, frames=frames)
     except BaseException as error:
         stream.close()
+        if isinstance(error, TimeoutError):
+            raise EngineUnavailable("the program did not begin in time") from error
         if isinstance(error, OSError):
             raise EngineUnavailable("the container engine hung up") from error
         raise
