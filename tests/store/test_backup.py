@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gzip
 import json
+import re
 import stat
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,7 +23,7 @@ from tests.store.writer import ANN, write
 from webterm.access import Role, Source
 from webterm.errors import NewerSchema, StoreError
 from webterm.ids import LoginId, UserId, WorkspaceId
-from webterm.store import audit, backup, changes, logins, members, users, workspace_changes, workspaces
+from webterm.store import archive, audit, backup, changes, logins, members, users, workspace_changes, workspaces
 from webterm.store.engine import Store
 from webterm.store.logins import Login
 
@@ -233,6 +235,31 @@ async def test_a_damaged_file_is_refused_whole(store: Store, tmp_path: Path, dam
     with pytest.raises(StoreError, match=text):
         await backup.restore(store.database, path, replace=True)
     assert await everything(store) == before
+
+
+async def test_whatever_bit_is_wrong(store: Store, tmp_path: Path) -> None:
+    """Nothing that a damaged file says is believed, not even that a newer webterm has made it."""
+    await fill(store)
+    path = tmp_path / "backup"
+    await backup.save(store.database, path)
+
+    def damage() -> int:
+        whole, refused = path.read_bytes(), 0
+        with contextlib.closing(archive.Reader(path)) as reader:
+            header = reader.header
+        for place in range(len(whole)):
+            path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            try:
+                reader = archive.Reader(path)
+            except StoreError as error:
+                assert re.search(NOT_WHOLE, str(error))  # noqa: PT017 - some bits are of no meaning
+                refused += 1
+            else:
+                assert reader.header == header
+                reader.close()
+        return len(whole) - refused
+
+    assert await asyncio.to_thread(damage) < 10
 
 
 @pytest.mark.parametrize(("old", "new"), [(b'"revision":"0005"', b'"revision":"9999"'), (b'"format":1', b'"format":2')])

@@ -20,6 +20,8 @@ from webterm.work.watches import Watches
 from webterm.work.workspaces import Workspaces
 
 PATIENCE = 60.0
+TOLD = 2
+"""Finished uploads that are remembered."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ async def desk_in(
     await store.open()
     workspaces = Workspaces(store, settings, drivers=["echo"], own_people=False)
     files = Files(workspaces)
-    uploads = Uploads(files, settings.workspaces_dir, clock=clock)
+    uploads = Uploads(files, settings.workspaces_dir, told=TOLD, clock=clock)
     watches = Watches(files, most=most_watches, look=look)
     ann, ben, cal, dan = map(actor, ("ann", "ben", "cal", "dan"))
     try:

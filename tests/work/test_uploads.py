@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.work.desk import Desk, desk_in, pieces, until
+from tests.work.desk import TOLD, Desk, desk_in, pieces, until
 from webterm.access import Role
 from webterm.errors import (
     Conflict,
@@ -72,9 +72,8 @@ async def test_an_upload_in_one_go(desk: Desk) -> None:
         await desk.uploads.put(desk.ben, desk.id, begun.id, 5, pieces())
 
 
-async def test_whoever_lost_the_last_answer_is_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_whoever_lost_the_last_answer_is_told(desk: Desk) -> None:
     """Also when the connection went while the file was put in its place; nobody else is, and not for ever."""
-    monkeypatch.setattr("webterm.work.uploads.TOLD", 2)
     begun = await desk.uploads.begin(desk.ben, desk.id, b"a", size=2)
     putting = asyncio.create_task(desk.uploads.put(desk.ben, desk.id, begun.id, 0, pieces(b"12")))
     await until((desk.top / "a").exists)
@@ -88,8 +87,8 @@ async def test_whoever_lost_the_last_answer_is_told(desk: Desk, monkeypatch: pyt
         await desk.uploads.get(desk.ann, desk.id, begun.id)
     with pytest.raises(NoSuchUpload):
         await desk.uploads.cancel(desk.ben, desk.id, begun.id)
-    for name in (b"b", b"c"):
-        other = await desk.uploads.begin(desk.ann, desk.id, name, size=0)
+    for number in range(TOLD):
+        other = await desk.uploads.begin(desk.ann, desk.id, b"%d" % number, size=0)
         await desk.uploads.put(desk.ann, desk.id, other.id, 0, pieces())
     with pytest.raises(NoSuchUpload):
         await desk.uploads.get(desk.ben, desk.id, begun.id)

@@ -23,6 +23,7 @@ FORMAT = 1
 Cell = str | int | float | bool | None
 Line = tuple[str, list[Cell]]
 """A table and the values of one row, in the order of the header's columns."""
+_PIECE = 1024 * 1024
 _NOT_WHOLE = (EOFError, zlib.error, gzip.BadGzipFile, msgspec.DecodeError, UnicodeDecodeError)
 
 
@@ -102,6 +103,10 @@ class Reader:
             self._file = gzip.GzipFile(path, "rb")
         try:
             with self._faults():
+                # The checksum stands at the end, and a wrong bit can look like anything, also like a later version.
+                while self._file.read(_PIECE):
+                    pass
+                self._file.seek(0)
                 self.header = msgspec.json.decode(self._file.readline(), type=Header)
             if self.header.format > FORMAT:
                 raise NewerSchema(f"{path} was made by a newer webterm; restore it with that one")

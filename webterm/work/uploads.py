@@ -64,12 +64,18 @@ class Uploads:
     They survive a restart of the server. All calls raise what `webterm.work.files.Files.write` raises, too.
     """
 
-    def __init__(self, files: Files, directory: Path, *, clock: Callable[[], float] = time.time) -> None:
-        """``directory`` holds the directories of all workspaces (`webterm.work.directories`)."""
+    def __init__(
+        self, files: Files, directory: Path, *, told: int = TOLD, clock: Callable[[], float] = time.time
+    ) -> None:
+        """``directory`` holds the directories of all workspaces (`webterm.work.directories`).
+
+        ``told`` is how many finished uploads are remembered.
+        """
         self._files = files
         self._directories = Directories(directory)
         self._workspaces = files.workspaces
         self._threads = files.threads
+        self._told = told
         self._clock = clock
         self._known: dict[UploadId, _Upload] = {}
         self._done: dict[UploadId, tuple[_Upload, Entry]] = {}
@@ -220,7 +226,7 @@ class Uploads:
         upload.reservation.settle(bytes=entry.size - there.bytes, entries=there.entries)
         self._forget(upload)
         self._done[upload.id] = upload, entry
-        if len(self._done) > TOLD:
+        if len(self._done) > self._told:
             del self._done[next(iter(self._done))]
         return entry
 
