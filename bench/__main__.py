@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import bulk, idle, latency, memory, shells, transfers
+from bench import bulk, containers, idle, latency, memory, shells, transfers
 from bench.figures import Row, at_most, bounded, shown, table
 from bench.programs import SHELL, Programs
 from bench.servers import ROOT, Terminado, Webterm
@@ -51,6 +51,7 @@ MEASURES: dict[str, Measure] = {
         transfers.measure_small(w, p, count=2000 if quick else 20_000),
     ),
     "idle": lambda w, t, p, quick: _idle_terminals(quick),
+    "containers": lambda w, t, p, quick: containers.measure(quick=quick),
 }
 
 
@@ -139,6 +140,11 @@ How to read it
   fast as anything over a socket can be here. `cp` and they all end in the page cache.
 - Small files come up in forms of 500. Meanwhile somebody types, on one of the server's terminals and on a bare one:
   what the bare one waits for, the machine does.
+- Containers: from the message `open` to the prompt of bash, in a workspace that has no container yet and in one that
+  has; beside it the engine's own client on a terminal, with the same image and command. Its stream is read from its
+  socket, with nothing in between. Many workspaces at once: no one of them may fail.
+- Previews: an app of a few lines on a connection that stays, asked through webterm and at its own address in turns;
+  then large answers and requests.
 """
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Self
 
 from bench.websocket import WebSocket
@@ -47,15 +48,16 @@ class Server:
 
 
 class Webterm(Server):
-    """``webterm serve`` with its keeper, in a directory of its own."""
+    """``webterm serve`` with its keeper, in a directory of its own. ``settings`` are variables of its environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="webterm-bench-")
         self._base = [sys.executable, "-m", "webterm"]
         self._data = ["--data-dir", str(Path(self._directory.name, "data"))]
-        quiet = {**os.environ, "WEBTERM_SERVER__LOG_LEVEL": "error"}
+        quiet = {"WEBTERM_SERVER__LOG_LEVEL": "error", "WEBTERM_RUNTIMES__DRIVER": "local"}
         command = [*self._base, "serve", "--port", "0", *self._data]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=quiet, stdout=subprocess.PIPE, text=True)
+        env = {**os.environ, **quiet, **settings}
+        self._process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True)
         try:
             self._sign_in()
             self.web_socket("json").close()

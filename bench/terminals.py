@@ -71,11 +71,13 @@ class Channels:
         self._acked: dict[int, int] = {}
         self._number = 0
 
-    def open(self, script: Path) -> int:
+    def open(self, *argv: Path | str, workspace: str | None = None) -> int:
         """Start a program; returns its channel, without waiting for anything."""
         self._number += 1
         message: dict[str, object] = {"type": "open", "channel": self._number, "cols": 80, "rows": 24}
-        message["argv"] = [str(script)]
+        message["argv"] = [str(part) for part in argv]
+        if workspace is not None:
+            message["workspace"] = workspace
         self._tell(message)
         return self._number
 
@@ -109,12 +111,14 @@ class Channels:
         """Close a terminal, without waiting."""
         self._tell({"type": "close", "channel": channel})
 
-    def await_message(self, kind: str) -> dict[str, object]:
-        """Wait for a message of this type."""
+    def await_message(self, kind: str, count: int = 1) -> dict[str, object]:
+        """Wait for so many messages of this type; the last of them."""
         for frame in self._socket.frames():
             if frame.opcode == TEXT and frame.payload.startswith(b'{"type":"%s"' % kind.encode()):
-                message: dict[str, object] = json.loads(frame.payload)
-                return message
+                count -= 1
+                if not count:
+                    message: dict[str, object] = json.loads(frame.payload)
+                    return message
         raise AssertionError
 
     def attach(self, terminal: str, *, window: int | None = None) -> int:
@@ -125,6 +129,10 @@ class Channels:
             message["window"] = window
         self._tell(message)
         return self._number
+
+    def set_timeout(self, seconds: float) -> None:
+        """How long anything is waited for."""
+        self._socket.set_timeout(seconds)
 
     def close(self) -> None:
         """Break the connection."""

@@ -37,7 +37,8 @@ class Workspace:
     def __init__(self, webterm: Webterm) -> None:
         self._webterm = webterm
         made = self.call("POST", "/api/v1/workspaces", json.dumps({"name": "bench"}).encode())
-        self._path = f"/api/v1/workspaces/{json.loads(made)['id']}"
+        self.id: str = json.loads(made)["id"]
+        self._path = f"/api/v1/workspaces/{self.id}"
 
     def call(self, method: str, path: str, body: bytes | None = None, kind: str = "application/json") -> bytes:
         """One request; raises `RuntimeError` when it is refused."""
@@ -97,7 +98,7 @@ def measure_large(webterm: Webterm, *, rounds: int, size: int) -> Iterator[Row]:
                 file.write(os.urandom(_PIECE))
         workspace = Workspace(webterm)
         for number in range(rounds + 1):
-            with _growth(webterm) as growth:
+            with growth_of(webterm) as growth:
                 found = {
                     "cp": _seconds(lambda: subprocess.run(["cp", source, copy], check=True)),
                     "bare": _seconds(lambda: _up_bare(source, copy)),
@@ -204,7 +205,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 @contextmanager
-def _growth(webterm: Webterm) -> Iterator[list[int]]:
+def growth_of(webterm: Webterm) -> Iterator[list[int]]:
     """The most by which the server's memory has grown meanwhile."""
     before, most, over = webterm.anonymous_memory(), [0], threading.Event()
 

@@ -15,6 +15,7 @@ import webterm
 from webterm.access import Actor
 from webterm.ids import UserId
 from webterm.settings import Local, Server, Settings
+from webterm.settings_runtimes import Runtimes
 
 KEYS = web.AppKey("keys", dict[str, str])
 COOKIE = "example"
@@ -56,7 +57,11 @@ def make_app(data_dir: Path) -> web.Application:
     app.router.add_get("/sign-in/{name:[a-z]+}", sign_in)
     app.router.add_get("/sign-out", sign_out)
     # Whoever the application lets in may do here what the server's own user may.
-    settings = Settings(server=Server(data_dir=str(data_dir), on_stop="end"), local=Local(isolation="none"))
+    settings = Settings(
+        server=Server(data_dir=str(data_dir), on_stop="end"),
+        runtimes=Runtimes(driver="local"),
+        local=Local(isolation="none"),
+    )
     webterm.setup(app, settings, prefix="/terminal", actor=who)
     return app
 

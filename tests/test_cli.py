@@ -36,7 +36,8 @@ def webterm(*arguments: object, **environ: str) -> subprocess.CompletedProcess[s
 
 def clean(environ: dict[str, str]) -> dict[str, str]:
     ours = {name: value for name, value in os.environ.items() if not name.startswith("WEBTERM_")}
-    return ours | {"PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONWARNINGS": "default"} | environ
+    fixed = {"PYTHONPATH": str(Path(__file__).parent.parent), "WEBTERM_RUNTIMES__DRIVER": "local"}
+    return ours | fixed | {"PYTHONWARNINGS": "default"} | environ
 
 
 @dataclass

@@ -182,3 +182,15 @@ def test_a_damaged_link_file_does_not(directory: Path) -> None:
     token = datadir.issue_link(directory)
     next((directory / datadir.LINKS).iterdir()).write_bytes(b"\xffforever")
     assert not datadir.redeem_link(directory, token)
+
+
+def test_its_identity_is_made_once_whoever_asks_first(directory: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        words = set(pool.map(lambda _: datadir.identity(directory), range(8)))
+    assert words == {datadir.identity(directory)}
+    assert len(words.pop()) == 32
+    assert [path.name for path in directory.iterdir()] == [datadir.IDENTITY]
+    assert mode(directory / datadir.IDENTITY) == 0o600
+    (directory / datadir.IDENTITY).write_text("something else")
+    with pytest.raises(DataDirectoryError, match="does not hold"):
+        datadir.identity(directory)

@@ -71,7 +71,7 @@ def wheel(sdist: Path, path_without_node: str, tmp_path_factory: pytest.TempPath
 def test_the_sdist_carries_the_built_page_and_not_its_source(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {PAGE, MIGRATION, "LICENSE", "README.md", "config.example.toml"} <= names
+    assert {PAGE, MIGRATION, "Dockerfile", "LICENSE", "README.md", "config.example.toml"} <= names
     assert {"_build/backend.py", "tests/conftest.py"} <= names
     assert not [name for name in names if name.startswith("frontend/") or "node_modules" in name]
 

@@ -164,6 +164,14 @@ def test_a_frame_ancestor_is_an_origin(origin: str) -> None:
     assert "server.frame_ancestors" in faults(WEBTERM_SERVER__FRAME_ANCESTORS=origin)[0]
 
 
+@pytest.mark.parametrize("domain", ["example.org", "Webterm.Example.org"])
+def test_previews_are_not_above_the_server(domain: str) -> None:
+    environ = {"WEBTERM_SERVER__PUBLIC_URL": "https://webterm.example.org", "WEBTERM_PREVIEWS__DOMAIN": domain}
+    with pytest.raises(SettingsError, match=r"previews\.domain: the server itself is webterm\.example\.org"):
+        load(environ=environ)
+    assert load(environ=environ | {"WEBTERM_PREVIEWS__DOMAIN": "apps.example.org"}).previews.domain
+
+
 def test_hosts_are_as_a_host_header_has_them() -> None:
     server = Server(host="192.0.2.1", allowed_hosts=("A.Example", "2001:DB8::1"), public_url="https://B.example:8443/t")
     assert Settings(server=server).hosts == {"a.example", "[2001:db8::1]", "b.example"}

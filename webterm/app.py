@@ -63,6 +63,8 @@ async def sign_out(app: web.Application, user: UserId) -> None:
     app[SITE].terminals.revoke(user)
     app[SITE].connections.revoke_user(user)
     app[SITE].long_requests.revoke_user(user)
+    if (bench := app[SITE].work) is not None:
+        bench.previews.revoke_user(user)
 
 
 async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:

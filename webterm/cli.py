@@ -15,6 +15,8 @@ from webterm.commands import options
 from webterm.commands.audit import audit
 from webterm.commands.db import db
 from webterm.commands.doctor import doctor
+from webterm.commands.gc import gc
+from webterm.commands.image import image
 from webterm.commands.users import user
 from webterm.errors import SettingsError, Unavailable
 
@@ -157,6 +159,7 @@ def status(config: Path | None, data_dir: str | None) -> None:
 @options.tells_faults
 def stop(config: Path | None, data_dir: str | None, *, end_all: bool) -> None:
     """Stop the running server, and wait until it has gone. Programs run on, unless the settings end them."""
+    from webterm.commands.ending import end_programs
     from webterm.datadir import holder
     from webterm.running import terminate
 
@@ -165,23 +168,15 @@ def stop(config: Path | None, data_dir: str | None, *, end_all: bool) -> None:
         terminate(settings.data_dir)
         click.echo("The server has stopped.")
     if end_all:
-        ended = _end_programs(settings)
-        click.echo("No program was running." if not ended else f"Programs ended: {ended}.")
-
-
-def _end_programs(settings: Settings) -> int:
-    """End all programs that outlived their server, and the keeper that held them; how many there were."""
-    import asyncio
-
-    from webterm.keeper.client import KeeperError, shut_down
-
-    try:
-        return asyncio.run(shut_down(settings.data_dir, settings.local.close_grace)) or 0
-    except KeeperError as error:
-        raise Unavailable(f"the programs could not be ended: {error}") from error
+        programs, containers = end_programs(settings)
+        click.echo("No program was running." if not programs else f"Programs ended: {programs}.")
+        if containers:
+            click.echo(f"Containers removed: {containers}.")
 
 
 main.add_command(audit)
 main.add_command(db)
 main.add_command(doctor)
+main.add_command(gc)
+main.add_command(image)
 main.add_command(user)

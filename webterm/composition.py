@@ -28,7 +28,10 @@ from webterm.accounts.throttle import Throttle
 from webterm.accounts.tickets import Tickets
 from webterm.accounts.tokens import PersonalTokens
 from webterm.clients.oidc import OidcClient
+from webterm.drivers.docker import DockerDriver
+from webterm.drivers.docker_parts import parts_of
 from webterm.drivers.echo import EchoDriver
+from webterm.drivers.keeping import Keeping
 from webterm.drivers.local import LocalDriver
 from webterm.hub.hub import Hub, HubLimits
 from webterm.ids import UserId
@@ -47,9 +50,13 @@ from webterm.web.measuring import Metrics
 from webterm.web.proxies import Proxies
 from webterm.web.routes import install
 from webterm.web.site import SITE, ActorOf, OwnLogin, Site, client_address
+from webterm.work.choosing import Choosing
 from webterm.work.executions import Executions
 from webterm.work.files import Files
 from webterm.work.line_shells import LineShells
+from webterm.work.looks import Looks
+from webterm.work.preview_shares import PreviewShares
+from webterm.work.previews import Previews
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -70,17 +77,19 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     server = settings.server
     store = Store(settings.database_url)
     trail = AuditTrail(store, settings.data_dir / HEAD_FILE)
-    drivers = _drivers(settings)
+    keeping = Keeping(settings.data_dir)
+    drivers = _drivers(settings, keeping)
     hub = Hub(drivers, default_driver=LocalDriver.name, limits=_limits(settings), tell=trail.note)
-    workspaces = Workspaces(store, settings, drivers=drivers, own_people=actor is None)
-    runtimes = Runtimes(workspaces, hub, drivers, settings, shared={LocalDriver.name}, default=LocalDriver.name)
+    workspaces = Workspaces(store, settings, drivers=[*drivers, DockerDriver.name], own_people=actor is None)
+    choosing = Choosing(drivers, settings.runtimes.driver, contained=DockerDriver.name, local=LocalDriver.name)
+    runtimes = Runtimes(workspaces, hub, drivers, settings, choosing)
     site = Site(
         prefix=prefix,
         settings=settings,
         names=Names(settings.hosts, server.public_url),
         proxies=Proxies(server.trusted_proxies),
         cors=Cors(server.cors_origins, prefix),
-        headers=security_headers(server),
+        headers=security_headers(server, settings.previews),
         limits=Limits(settings),
         metrics=Metrics(),
         terminals=TerminalRules(hub, runtimes.place),
@@ -94,7 +103,8 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
     app.cleanup_ctx.append(partial(_keeping, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
-    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes, drivers, trail))
+    app.cleanup_ctx.append(partial(_containing, settings, keeping, drivers))
+    app.cleanup_ctx.append(partial(_working, site, workspaces, runtimes, drivers, store, trail))
     app.cleanup_ctx.append(partial(_running, site, hub, drivers))
     app.on_shutdown.append(_leave)
 
@@ -111,7 +121,8 @@ def _limits(settings: Settings) -> HubLimits:
     )
 
 
-def _drivers(settings: Settings) -> Mapping[str, Driver]:
+def _drivers(settings: Settings, keeping: Keeping) -> dict[str, Driver]:
+    """Those that need nothing but this machine; see `_containing`."""
     local = LocalDriver(
         settings.data_dir,
         shell=settings.local.shell,
@@ -121,8 +132,28 @@ def _drivers(settings: Settings) -> Mapping[str, Driver]:
         close_scope=settings.local.close_scope,
         hidden=(settings.workspaces_dir, settings.templates_dir),
         readable=[Path(path) for path in settings.sandbox.readable],
+        keeping=keeping,
     )
     return {local.name: local, EchoDriver.name: EchoDriver()}
+
+
+async def _containing(
+    settings: Settings, keeping: Keeping, drivers: dict[str, Driver], app: web.Application
+) -> AsyncIterator[None]:
+    """The container engine and the way to the keeper, around all drivers, of which containers are one from now on."""
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(keeping.aclose)
+        parts = parts_of(settings, await asyncio.to_thread(datadir.identity, settings.data_dir))
+        stack.push_async_callback(parts.aclose)
+        if settings.runtimes.driver != LocalDriver.name:
+            await parts.engine.start()
+        drivers[DockerDriver.name] = DockerDriver(
+            parts.engine,
+            keeping,
+            parts.containers,
+            close_grace=settings.local.close_grace,
+        )
+        yield
 
 
 async def _working(
@@ -130,6 +161,7 @@ async def _working(
     workspaces: Workspaces,
     runtimes: Runtimes,
     drivers: Mapping[str, Driver],
+    store: Store,
     trail: AuditTrail,
     app: web.Application,
 ) -> AsyncIterator[None]:
@@ -142,6 +174,14 @@ async def _working(
     line_shells = LineShells(drivers, runtimes.place, files.holds, trail.note)
     for each in (executions, line_shells):
         runtimes.subscribe(each.on_runtime)
+        runtimes.used_by(each.is_in)
+    looks = Looks(workspaces, runtimes)
+    shares = PreviewShares(store, workspaces, settings, own_people=site.actor_of is None)
+    previews = Previews(workspaces, looks.dial, shares)
+    runtimes.used_by(previews.open_in)
+    if site.login is not None:
+        previews.is_live = site.login.credentials.is_live
+        site.login.rights.subscribe(previews.on_change)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(workspaces.aclose)
         await workspaces.start()
@@ -149,9 +189,13 @@ async def _working(
         stack.push_async_callback(uploads.aclose)
         await uploads.start()
         stack.push_async_callback(watches.aclose)
+        stack.push_async_callback(looks.aclose)
+        stack.push_async_callback(previews.aclose)
         site.work = Workbench(
             workspaces=workspaces,
             runtimes=runtimes,
+            looks=looks,
+            previews=previews,
             files=files,
             uploads=uploads,
             watches=watches,
@@ -178,6 +222,8 @@ async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web
             await site.work.line_shells.aclose()
             await site.work.runtimes.aclose()
         await hub.aclose(end=end)
+        if end and site.work is not None:
+            await site.work.runtimes.end_containers()
         for driver in drivers.values():
             await driver.aclose()
         await site.limits.aclose()
@@ -264,4 +310,6 @@ async def _leave(app: web.Application) -> None:
     """The server stops: open nothing more, and tell pages and whoever is in the middle of something to come back."""
     site = app[SITE]
     site.terminals.stop_opening()
+    if site.work is not None:
+        site.work.previews.shutdown()
     await asyncio.gather(site.connections.shutdown(), site.long_requests.shutdown())

@@ -2,6 +2,7 @@
 
     server.lock     locked (fcntl(2), F_OFD_SETLK) while a server runs; its pid and URL, one per line
     server.json     the same for other programs: pid, url, address, started
+    identity        a random word by which a server knows its own containers again
     links/          one file for each login link that has not been used: the token's hash, holding the expiry
 
 Everything here blocks for a moment, as files do: call it before the loop runs, or in a thread.
@@ -25,6 +26,7 @@ from webterm.errors import DataDirectoryBusy, DataDirectoryError
 
 LOCK = "server.lock"
 RECORD = "server.json"
+IDENTITY = "identity"
 LINKS = "links"
 LINK_LIFETIME = 900.0
 PRIVATE_DIRECTORY = 0o700
@@ -131,6 +133,30 @@ def _busy(directory: Path, other: Holder | None) -> DataDirectoryBusy:
     if other is not None:
         who = f"the server with process id {other.pid}" + (f" at {other.url}" if other.url else ", which is starting")
     return DataDirectoryBusy(f"{directory} is held by {who}")
+
+
+def identity(directory: Path) -> str:
+    """The word that tells this data directory's things from those of others, made when it is first asked for.
+
+    It stays the same for ever: 32 hexadecimal digits. Raises `webterm.errors.DataDirectoryError`.
+    """
+    path = directory / IDENTITY
+    try:
+        if not path.exists():
+            # As a whole under another name first: whoever is slower finds the one that is there.
+            part = path.with_name(f".{IDENTITY}.{secrets.token_hex(8)}")
+            write_private(part, secrets.token_hex(16).encode())
+            with contextlib.suppress(FileExistsError):
+                os.link(part, path)
+            part.unlink()
+        found = path.read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise DataDirectoryError(f"{path} cannot be used: {error}") from error
+    if len(found) != 32 or not found.isalnum():
+        raise DataDirectoryError(
+            f"{path} does not hold 32 hexadecimal digits; if it is removed, containers are orphans"
+        )
+    return found
 
 
 def write_private(path: Path, data: bytes) -> None:

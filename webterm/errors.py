@@ -14,6 +14,7 @@
     │   ├── WrongPassword       the current password, asked for once more, is another one
     │   ├── RegistrationClosed  no account may be made this way
     │   ├── IsolationRefused    programs of this person would not be kept apart from others'
+    │   ├── ImageRefused        a workspace may not be made of this image
     │   ├── PermissionDenied    the system does not let us at a file
     │   └── OutsideWorkspace    a path, or a link on it, leads out of the workspace
     ├── NotFound                no such thing, or none that this actor may see
@@ -21,6 +22,8 @@
     │   ├── NoSuchChannel
     │   ├── NoSuchDriver
     │   ├── NoSuchWorkspace
+    │   ├── NoSuchPort          nothing of the workspace listens there
+    │   ├── NoSuchShare         a link to a preview is wrong, or no longer good
     │   ├── NoSuchTemplate
     │   ├── NoSuchMember
     │   ├── NoSuchFile
@@ -49,6 +52,9 @@
     ├── LaunchFailed            the program could not be started
     ├── Unavailable             a driver, or what it needs, does not answer
     │   ├── ShuttingDown
+    │   ├── EngineUnavailable   the container engine does not answer, or cannot do this now
+    │   ├── ImageMissing        the engine has no such image, and could not pull it
+    │   ├── PreviewFailed       what listens at a previewed port did not answer as HTTP
     │   ├── DiskFull            the server's disk has no room left
     │   └── StoreUnavailable    the database does not answer
     ├── StoreError              the database or a backup cannot be used as it is
@@ -133,6 +139,12 @@ class IsolationRefused(Forbidden):
     code = "isolation_refused"
 
 
+class ImageRefused(Forbidden):
+    """The image is none of those that workspaces may use."""
+
+    code = "image_refused"
+
+
 class PermissionDenied(Forbidden):
     code = "permission_denied"
 
@@ -160,6 +172,16 @@ class NoSuchDriver(NotFound):
 
 class NoSuchWorkspace(NotFound):
     code = "no_such_workspace"
+
+
+class NoSuchPort(NotFound):
+    """Nothing of the workspace listens there."""
+
+    code = "no_such_port"
+
+
+class NoSuchShare(NotFound):
+    code = "no_such_share"
 
 
 class NoSuchTemplate(NotFound):
@@ -297,6 +319,25 @@ class Unavailable(WebtermError):
 
 class ShuttingDown(Unavailable):
     code = "shutting_down"
+
+
+class EngineUnavailable(Unavailable):
+    """The container engine does not answer, or cannot do this now."""
+
+    code = "engine_unavailable"
+
+
+class ImageMissing(Unavailable):
+    """The engine has no such image, and it could not be pulled."""
+
+    code = "image_missing"
+
+
+class PreviewFailed(Unavailable):
+    """What listens at a previewed port did not answer as HTTP."""
+
+    code = "preview_failed"
+    status = 502
 
 
 class DiskFull(Unavailable):

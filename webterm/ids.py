@@ -18,6 +18,7 @@ InvitationId = NewType("InvitationId", str)
 WorkspaceId = NewType("WorkspaceId", str)
 """A UUID."""
 UploadId = NewType("UploadId", str)
+ShareId = NewType("ShareId", str)
 
 
 def new_terminal_id() -> TerminalId:
@@ -47,6 +48,10 @@ def new_workspace_id() -> WorkspaceId:
 
 def new_upload_id() -> UploadId:
     return UploadId(_fresh())
+
+
+def new_share_id() -> ShareId:
+    return ShareId(_fresh())
 
 
 def _fresh() -> str:

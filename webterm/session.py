@@ -6,16 +6,17 @@ each other. Everything here is bytes: only a codec at the edge decodes.
 
 from __future__ import annotations
 
+import socket
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from webterm.errors import InvalidRequest, Unavailable
+from webterm.errors import InvalidRequest, NoSuchPort, Unavailable
 from webterm.execution import Execution
 from webterm.exits import Exit
 from webterm.ids import WorkspaceId
-from webterm.runtime import Progress, Runtime
+from webterm.runtime import DriverHealth, OnRuntimeEnded, Progress, Runtime, RuntimeProcess, RuntimeStats
 
 __all__ = [
     "MAX_COLS",
@@ -108,6 +109,9 @@ class Session(ABC):
     record: bytes = b""
     """The record as last kept."""
 
+    last_words: bytes = b""
+    """Added to the output when the program has ended: why, where it did not end by itself. Set before `wait` tells."""
+
     @abstractmethod
     async def read(self) -> bytes:
         """The next output, at most 64 KiB; ``b""`` once, at the end. Cancelling loses nothing.
@@ -188,6 +192,51 @@ class Driver(ABC):
     async def is_up(self, workspace: WorkspaceId) -> bool:
         """Whether a workspace's runtime is up; also one that has been up since before this server started."""
         return False
+
+    on_runtime_ended: OnRuntimeEnded | None = None
+    """Set by whoever wants to be told."""
+
+    async def health(self) -> DriverHealth:
+        """Whether it works now. Answers within seconds, whatever the engine does."""
+        return DriverHealth(works=True)
+
+    async def stats(self, workspace: WorkspaceId) -> RuntimeStats:
+        """What a runtime uses; all unknown where it is not up. Raises `webterm.errors.Unavailable`."""
+        return RuntimeStats()
+
+    async def processes(self, workspace: WorkspaceId) -> tuple[RuntimeProcess, ...]:
+        """The processes of a runtime, in the order of their numbers; none where it is not up.
+
+        Raises `webterm.errors.Unavailable`.
+        """
+        return ()
+
+    async def logs(self, workspace: WorkspaceId, lines: int) -> bytes:
+        """The last lines that a container's own main program has written. Raises `webterm.errors.Unavailable`."""
+        return b""
+
+    async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
+        """TCP ports at which programs of this runtime listen, and of no other. Raises `webterm.errors.Unavailable`."""
+        return frozenset()
+
+    async def dial(self, workspace: WorkspaceId, port: int) -> socket.socket:
+        """A connected, non-blocking socket to one of the `ports`; whoever calls closes it.
+
+        Where it leads is found out from the runtime, never from what anybody says. Raises `webterm.errors.NoSuchPort`
+        and `webterm.errors.Unavailable`. Cancelling leaves nothing open.
+        """
+        raise NoSuchPort(f"nothing of this workspace listens at port {port}")
+
+    async def is_idle(self, workspace: WorkspaceId) -> bool:
+        """Whether there is nothing in a runtime but shells that wait at their prompt."""
+        return False
+
+    async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
+        """Remove what is left of runtimes that are not ``wanted``; what was removed, a line each, for people.
+
+        Raises `webterm.errors.Unavailable`.
+        """
+        return []
 
     async def kept(self) -> list[str]:
         """Tokens of the programs that are running, or have ended unseen, since before this server started."""

@@ -19,6 +19,7 @@ from msgspec import Meta
 
 from webterm.settings_accounts import Accounts, Database, Limits, Oidc, Redis
 from webterm.settings_checks import ENVIRONMENT, HOST, HOSTS, NETWORKS, ORIGINS, PATH, URL, Check, is_loopback
+from webterm.settings_runtimes import Docker, Previews, Runtimes
 from webterm.settings_workspaces import Sandbox, Workspaces
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
@@ -183,6 +184,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: Local = Local()
     sandbox: Sandbox = Sandbox()
     workspaces: Workspaces = Workspaces()
+    runtimes: Runtimes = Runtimes()
+    docker: Docker = Docker()
+    previews: Previews = Previews()
     accounts: Accounts = Accounts()
     limits: Limits = Limits()
     oidc: Oidc = Oidc()
@@ -290,6 +294,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "local": Local,
     "sandbox": Sandbox,
     "workspaces": Workspaces,
+    "runtimes": Runtimes,
+    "docker": Docker,
+    "previews": Previews,
     "accounts": Accounts,
     "limits": Limits,
     "oidc": Oidc,

@@ -14,6 +14,7 @@ NAME = re.compile(rf"{LABEL}(\.{LABEL})*", re.IGNORECASE)
 HTTP = re.compile(r"https?://[\w.:\[\]-]+(?P<path>(/[\w.~-]+)*/?)", re.ASCII | re.IGNORECASE)
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SHORT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+IMAGE = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._:/@*-]{0,255}")
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 
 
@@ -92,6 +93,18 @@ def _is_url_of(*schemes: str) -> Callable[[str], bool]:
     return lambda text: text.partition("://")[0] in schemes and "://" in text and "\0" not in text
 
 
+def _is_engine(text: str) -> bool:
+    """Whether ``text`` is where a container engine listens: a socket's absolute path, or a host with a port."""
+    scheme, _, rest = text.partition("://")
+    if scheme == "unix":
+        return rest.startswith("/") and "\0" not in rest
+    try:
+        parts = urlsplit(text)
+        return scheme == "tcp" and _is_host(parts.hostname or "") and bool(parts.port) and not parts.path.strip("/")
+    except ValueError:
+        return False
+
+
 def _are_providers(providers: dict[str, Any]) -> bool:
     return all(
         SHORT_NAME.fullmatch(name) and _is_http(provider.issuer) and all(map(_is_host, provider.domains))
@@ -103,6 +116,14 @@ NETWORKS = Check(lambda items: all(map(_is_network, items)), "a list of IP addre
 DATABASE = Check(
     _is_url_of("sqlite", "sqlite+aiosqlite", "postgresql", "postgresql+asyncpg", "postgres"),
     "sqlite:///path or postgresql://user:password@host:port/name",
+)
+HOST_NAME = Check(
+    lambda text: not is_address(text) and "." in text and _is_host(text), "a domain name such as preview.example.org"
+)
+ENGINE = Check(_is_engine, "unix:///path or tcp://host:port")
+IMAGES = Check(
+    lambda images: all(map(IMAGE.fullmatch, images)),
+    "a list of image names such as python:3.12 or debian:*, without blanks",
 )
 REDIS = Check(_is_url_of("redis", "rediss", "unix"), "redis://host:port/0, rediss://… or unix:///path")
 HEADER = Check(lambda name: FIELD_NAME.fullmatch(name) is not None, "the name of a header: letters, digits and hyphens")

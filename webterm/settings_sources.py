@@ -58,6 +58,7 @@ def load(
     settings = _build(values)
     if not wrong & {"server.host", "server.allowed_hosts", "server.public_url"}:
         faults.extend(_cross_faults(settings, sources))
+        faults.extend(_preview_faults(settings, sources))
     if not wrong & {"limits.tiers", "server.trusted_proxies"}:
         faults.extend(_people_faults(settings, sources))
     if faults:
@@ -203,6 +204,16 @@ def _cross_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[st
             f' allowed_hosts = ["terminal.example.org"] or WEBTERM_SERVER__ALLOWED_HOSTS=terminal.example.org, or set'
             " public_url where a reverse proxy is in front"
         )
+
+
+def _preview_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[str]:
+    domain = (settings.previews.domain or "").lower()
+    for name in settings.hosts if domain else ():
+        if name == domain or name.endswith(f".{domain}"):
+            yield (
+                f"{sources['previews.domain']}: previews.domain: the server itself is {name}, and what runs below a"
+                " domain can set cookies for all of it; take one that the server's own name is not in"
+            )
 
 
 def _people_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[str]:

@@ -137,6 +137,141 @@ export interface FirstFile {
   created: boolean;
 }
 
+/**
+ * What all programs of a workspace may use together: `memory` in bytes, `cpu` in processors; 0 is any. `network`:
+ * whether they reach anything beside each other.
+ */
+export interface RuntimeBounds {
+  processes: number;
+  memory: number;
+  cpu: number;
+  network: boolean;
+}
+
+/**
+ * What an environment may ask for on this server, and what it gets that asks for nothing. `mode` is the driver of
+ * those, now, and `reason` why it is another one than usual. `image` is the usual one, `images` what may be asked
+ * for beside it (`*` stands for any characters). `limits` are the highest. `idle_minutes`: when a container stops
+ * in which nothing runs; 0 is never.
+ */
+export interface RuntimeChoices {
+  mode: string;
+  reason: string;
+  drivers: string[];
+  image: string;
+  images: string[];
+  limits: RuntimeBounds;
+  idle_minutes: number;
+  preview_domain: string | null;
+}
+
+/** A port that the environment asks for, and the one `at` the container engine's machine that leads there. */
+export interface PublishedPort {
+  port: number;
+  at: number;
+}
+
+/**
+ * What a workspace's programs run in, or would. `message` is for people: how far it has come, or why it ended.
+ * `reason` says why `driver` is another one than usual. `image` is what a container is made of, else empty.
+ * `ports` are those that programs listen at; `published` those of a container that lead out of it. `stops_in`: in
+ * so many seconds it stops, because nothing runs in it and nobody looks; null: it does not.
+ */
+export interface RuntimeInfo {
+  workspace: string;
+  state: "absent" | "starting" | "ready" | "stopping" | "failed";
+  message: string;
+  driver: string;
+  reason: string;
+  image: string;
+  terminals: number;
+  ports: number[];
+  published: PublishedPort[];
+  stops_in: number | null;
+  limits: RuntimeBounds;
+}
+
+/**
+ * What all programs of a workspace use together, now; null: that cannot be told, a limit of 0: there is none.
+ * `cpu` in processors, `memory` in bytes; `received` and `sent` are bytes since it came up. `disk` is the size of
+ * the workspace's files in bytes, and `disk_limit` its quota.
+ */
+export interface RuntimeUse {
+  cpu: number | null;
+  cpu_limit: number;
+  memory: number | null;
+  memory_limit: number;
+  processes: number | null;
+  processes_limit: number;
+  received: number | null;
+  sent: number | null;
+  disk: number;
+  disk_limit: number;
+}
+
+/** A TCP port at which a program of the workspace listens. */
+export interface PortInfo {
+  port: number;
+}
+
+/** The ports of a workspace, the lowest first. */
+export interface PortList {
+  items: PortInfo[];
+}
+
+/** One process, as the workspace's own programs see it. `started` in seconds since 1970, `memory` in bytes. */
+export interface ProcessInfo {
+  pid: number;
+  parent: number;
+  user: string;
+  command: string;
+  started: number | null;
+  memory: number | null;
+}
+
+/** The processes of a workspace, in the order of their numbers. */
+export interface ProcessList {
+  items: ProcessInfo[];
+}
+
+/** What a container's own main program has written lately. What is not UTF-8 shows as U+FFFD. */
+export interface RuntimeLogs {
+  text: string;
+}
+
+/** Where a port of a workspace is seen. `isolated`: the app has an origin of its own there. */
+export interface PreviewInfo {
+  port: number;
+  url: string;
+  isolated: boolean;
+}
+
+/** A link that shows a preview to whoever holds it. Times are in seconds since 1970. */
+export interface ShareInfo {
+  id: string;
+  port: number;
+  created_by: string;
+  created: number;
+  expires: number;
+}
+
+/** The links of a workspace that have not run out, the newest first. */
+export interface Shares {
+  items: ShareInfo[];
+}
+
+/** A link that is wanted. Without `minutes` it lasts for as long as the settings allow. */
+export interface NewShare {
+  port: number;
+  minutes?: number | null;
+}
+
+/** A new link. `url` is told only here. */
+export interface MadeShare {
+  share: ShareInfo;
+  url: string;
+}
+
 /** What a member is to be allowed: to look, to change files and run programs, or all that the owner may. */
 export interface NewRole {
   role: "own" | "read" | "write";
@@ -547,6 +682,20 @@ export interface Routes {
   "POST /api/v1/workspaces/{workspace}/stop": { body: null; answer: WorkspaceStatus };
   "GET /api/v1/workspaces/{workspace}/status": { body: null; answer: WorkspaceStatus };
   "POST /api/v1/workspaces/{workspace}/ensure-default": { body: null; answer: FirstFile };
+  "GET /api/v1/runtimes": { body: null; answer: RuntimeChoices };
+  "GET /api/v1/workspaces/{workspace}/runtime": { body: null; answer: RuntimeInfo };
+  "POST /api/v1/workspaces/{workspace}/runtime/start": { body: null; answer: RuntimeInfo };
+  "POST /api/v1/workspaces/{workspace}/runtime/stop": { body: null; answer: RuntimeInfo };
+  "POST /api/v1/workspaces/{workspace}/runtime/restart": { body: null; answer: RuntimeInfo };
+  "POST /api/v1/workspaces/{workspace}/runtime/keep": { body: null; answer: RuntimeInfo };
+  "GET /api/v1/workspaces/{workspace}/runtime/stats": { body: null; answer: RuntimeUse };
+  "GET /api/v1/workspaces/{workspace}/runtime/ports": { body: null; answer: PortList };
+  "GET /api/v1/workspaces/{workspace}/runtime/processes": { body: null; answer: ProcessList };
+  "GET /api/v1/workspaces/{workspace}/runtime/logs": { body: null; answer: RuntimeLogs };
+  "GET /api/v1/workspaces/{workspace}/previews/{port}": { body: null; answer: PreviewInfo };
+  "GET /api/v1/workspaces/{workspace}/shares": { body: null; answer: Shares };
+  "POST /api/v1/workspaces/{workspace}/shares": { body: NewShare; answer: MadeShare };
+  "DELETE /api/v1/workspaces/{workspace}/shares/{share}": { body: null; answer: null };
   "GET /api/v1/workspaces/{workspace}/members/{member}": { body: null; answer: MemberInfo };
   "PUT /api/v1/workspaces/{workspace}/members/{member}": { body: NewRole; answer: MemberInfo };
   "DELETE /api/v1/workspaces/{workspace}/members/{member}": { body: null; answer: null };

@@ -21,20 +21,13 @@ import type { Keys, Tab } from "./tab";
 import type { OpenFile } from "./files/open_file";
 import { Terminals } from "./terminals";
 import { DARK, LIGHT } from "./themes";
-import type { FileDialog } from "./files/dialogs";
+import type { Dialog } from "./dialogs";
 import { Workplace } from "./workplace";
 
 const REMEMBERED = "webterm.terminal";
 const HINT_MS = 5_000;
 const FIT_MS = 80;
 const INVITED = "You are signed in already, and an invitation makes another account.";
-
-export type Dialog =
-  | { kind: "paste"; tab: Tab; paste: Paste }
-  | { kind: "close"; tab: Tab }
-  | { kind: "help" }
-  | { kind: "link"; text: string; invited: boolean }
-  | FileDialog;
 
 export class Page {
   readonly state = signal<State>({ kind: "idle" });

@@ -12,11 +12,22 @@ export class Preferences {
   readonly fontSize = stored<number>("font-size", 14, (text) => bounded(Number(text)));
   /** Whether the files are shown beside the terminals. */
   readonly files = stored<boolean>("files", false, (text) => text === "true");
+  /** Whether what runs is shown below the files. */
+  readonly runs = stored<boolean>("runs", true, (text) => text === "true");
+  /** How much of the width a preview gets, in percent. */
+  readonly previewWidth = stored<number>("preview-width", 50, (text) => previewShare(Number(text)));
   readonly screenReader = stored<boolean>("screen-reader", false, (text) => text === "true");
 
   zoom(step: number): void {
     this.fontSize.value = bounded(this.fontSize.value + step);
   }
+}
+
+export const NARROWEST_PREVIEW = 20;
+export const WIDEST_PREVIEW = 80;
+
+export function previewShare(percent: number): number {
+  return Number.isFinite(percent) ? Math.min(WIDEST_PREVIEW, Math.max(NARROWEST_PREVIEW, Math.round(percent))) : 50;
 }
 
 function bounded(size: number): number {

@@ -269,6 +269,19 @@ export interface UnwatchMessage {
   watch: number;
 }
 
+/** Have told what a workspace's programs use and listen at, until `unwatch_runtime`. Answered by `done`. */
+export interface WatchRuntimeMessage {
+  type: "watch_runtime";
+  request: number;
+  workspace: string;
+}
+
+/** No longer. */
+export interface UnwatchRuntimeMessage {
+  type: "unwatch_runtime";
+  workspace: string;
+}
+
 /** Who this socket belongs to. */
 export interface User {
   id: string;
@@ -583,12 +596,47 @@ export interface FileChangedMessage {
   ended?: boolean;
 }
 
-/** What a workspace's programs run in has another state, or says how far it has come. */
+/**
+ * What a workspace's programs run in has another state, or says how far it has come. `stops_in`: it stops by
+ * itself in so many seconds, because nothing runs in it and nobody looks.
+ */
 export interface RuntimeMessage {
   type: "runtime";
   workspace: string;
   state: "absent" | "starting" | "ready" | "stopping" | "failed";
   message: string;
+  stops_in?: number | null;
+}
+
+/**
+ * What all programs of a watched workspace use together, now. `cpu` in processors, `memory` in bytes; `received`
+ * and `sent` are bytes since it came up. What is left out cannot be told; a limit that is left out is none.
+ */
+export interface RuntimeStatsMessage {
+  type: "runtime_stats";
+  workspace: string;
+  cpu?: number | null;
+  cpu_limit?: number;
+  memory?: number | null;
+  memory_limit?: number;
+  processes?: number | null;
+  processes_limit?: number;
+  received?: number | null;
+  sent?: number | null;
+}
+
+/** A program of a watched workspace listens at this TCP port. */
+export interface PortOpenedMessage {
+  type: "port_opened";
+  workspace: string;
+  port: number;
+}
+
+/** No program of a watched workspace listens at this TCP port any more. */
+export interface PortClosedMessage {
+  type: "port_closed";
+  workspace: string;
+  port: number;
 }
 
 /** Everything that a client may send. */
@@ -620,7 +668,9 @@ export type ClientMessage =
   | RemoveFileMessage
   | SearchFilesMessage
   | WatchMessage
-  | UnwatchMessage;
+  | UnwatchMessage
+  | WatchRuntimeMessage
+  | UnwatchRuntimeMessage;
 
 /** Everything that a server may send. */
 export type ServerMessage =
@@ -650,4 +700,7 @@ export type ServerMessage =
   | DoneMessage
   | WatchingMessage
   | FileChangedMessage
-  | RuntimeMessage;
+  | RuntimeMessage
+  | RuntimeStatsMessage
+  | PortOpenedMessage
+  | PortClosedMessage;

@@ -17,6 +17,10 @@ import type {
   Options,
   PersonalToken,
   Registration,
+  MadeShare,
+  RuntimeChoices as Choices,
+  RuntimeInfo,
+  ShareInfo as Share,
   MemberInfo as Member,
   NewWorkspace,
   TemplateInfo as Template,
@@ -26,7 +30,7 @@ import type {
   WorkspaceStatus,
 } from "./api.gen";
 
-export type { Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
+export type { Choices, MadeShare, RuntimeInfo, Share, Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
 export type Role = Account["role"];
 /** What a personal access token can be good for. */
 export type TokenScope = NewToken["scopes"][number];
@@ -182,16 +186,50 @@ export class Rest {
     return this.api.ask("POST /api/v1/workspaces/{workspace}/ensure-default", { names: { workspace } });
   }
 
-  startWorkspace(workspace: string): Promise<WorkspaceStatus> {
-    return this.api.ask("POST /api/v1/workspaces/{workspace}/start", { names: { workspace } });
-  }
-
-  stopWorkspace(workspace: string): Promise<WorkspaceStatus> {
-    return this.api.ask("POST /api/v1/workspaces/{workspace}/stop", { names: { workspace } });
-  }
-
   workspaceStatus(workspace: string): Promise<WorkspaceStatus> {
     return this.api.ask("GET /api/v1/workspaces/{workspace}/status", { names: { workspace } });
+  }
+
+  /** What programs of a workspace run in, or would. */
+  runtime(workspace: string): Promise<RuntimeInfo> {
+    return this.api.ask("GET /api/v1/workspaces/{workspace}/runtime", { names: { workspace } });
+  }
+
+  startRuntime(workspace: string): Promise<RuntimeInfo> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/runtime/start", { names: { workspace } });
+  }
+
+  stopRuntime(workspace: string): Promise<RuntimeInfo> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/runtime/stop", { names: { workspace } });
+  }
+
+  restartRuntime(workspace: string): Promise<RuntimeInfo> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/runtime/restart", { names: { workspace } });
+  }
+
+  keepRuntime(workspace: string): Promise<RuntimeInfo> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/runtime/keep", { names: { workspace } });
+  }
+
+  /** What environments may ask for. */
+  runtimeChoices(): Promise<Choices> {
+    return this.api.ask("GET /api/v1/runtimes");
+  }
+
+  // Previews.
+
+  /** The links that are good now. */
+  async shares(workspace: string): Promise<Share[]> {
+    return (await this.api.ask("GET /api/v1/workspaces/{workspace}/shares", { names: { workspace } })).items;
+  }
+
+  /** The answer is the only time that the link itself is told. */
+  share(workspace: string, port: number, minutes: number): Promise<MadeShare> {
+    return this.api.ask("POST /api/v1/workspaces/{workspace}/shares", { names: { workspace }, body: { port, minutes } });
+  }
+
+  revokeShare(workspace: string, share: string): Promise<null> {
+    return this.api.ask("DELETE /api/v1/workspaces/{workspace}/shares/{share}", { names: { workspace, share } });
   }
 
   setMember(workspace: string, member: string, role: Member["role"]): Promise<Member> {

@@ -13,6 +13,7 @@ import { Watches } from "./files/watches";
 import type { ClientMessage, ServerMessage } from "./protocol.gen";
 import { Requests, type AnswerOf, type Question } from "./requests";
 import type { Rest } from "./rest";
+import { Runs } from "./runtimes/runs";
 import { Workspaces } from "./workspaces";
 
 const CHOSEN = "webterm.workspace";
@@ -36,6 +37,7 @@ export class Workplace {
   readonly transfers = new Transfers();
   readonly workspaces: Workspaces;
   readonly desk: Desk;
+  readonly runs: Runs;
   /** The files of the chosen workspace, while they are shown. */
   readonly shelf = signal<Shelf | null>(null);
   /** Whether the files are shown. */
@@ -50,6 +52,8 @@ export class Workplace {
     });
     this.workspaces = new Workspaces(around.rest, (workspace) => this.gone(workspace));
     this.workspaces.chosen.value = stored(CHOSEN);
+    const { rest, send } = around;
+    this.runs = new Runs({ rest, send, requests: this.requests, workspaces: this.workspaces });
     this.desk = new Desk(this.workspaces.chosen, (workspace) => this.disk(workspace));
   }
 
@@ -57,6 +61,7 @@ export class Workplace {
   start(): void {
     effect(() => this.stock());
     effect(() => void this.workspaces.meet()); // the server may choose, too
+    this.runs.begin();
     effect(() => store(CHOSEN, this.workspaces.chosen.value));
     // What is let go beside the files would take the page's place.
     for (const type of ["dragover", "drop"] as const) {
@@ -74,14 +79,14 @@ export class Workplace {
   /** Whether the message was for somebody here. */
   message(message: ServerMessage): boolean {
     if (message.type === "file_changed") this.watches.message(message);
-    else if (message.type === "runtime") this.workspaces.runtime(message);
-    else return this.requests.take(message);
+    else return this.runs.message(message) || this.requests.take(message);
     return true;
   }
 
   /** A fresh socket. */
   ready(): void {
     this.watches.ready();
+    this.runs.ready();
     this.transfers.resumeAll();
     void this.load();
   }
@@ -89,6 +94,7 @@ export class Workplace {
   entered(state: State): void {
     if (state.kind === "open") return;
     this.watches.lost();
+    this.runs.lost();
     this.requests.lost();
   }
 
@@ -107,6 +113,7 @@ export class Workplace {
   /** Nothing of the person who was here may be seen by the next. */
   forget(): void {
     this.transfers.dispose();
+    this.runs.forget();
     this.desk.forget();
     this.workspaces.forget();
     this.watches.clear();

@@ -3,13 +3,8 @@
 import { batch, computed, signal } from "@preact/signals";
 import { Refusal } from "./api";
 import type { RuntimeMessage } from "./protocol.gen";
-import type { Rest, Workspace } from "./rest";
-
-export type RuntimeState = RuntimeMessage["state"];
-export interface Runtime {
-  state: RuntimeState;
-  message: string;
-}
+import type { Rest, RuntimeInfo, Workspace } from "./rest";
+import { told, type Runtime } from "./runtimes/states";
 
 const MOST_PAGES = 10;
 
@@ -71,9 +66,10 @@ export class Workspaces {
     this.all.value = this.all.value.filter(({ id }) => id !== workspace);
   }
 
-  runtime(message: RuntimeMessage): void {
-    const { state, message: text } = message;
-    this.runtimes.value = new Map(this.runtimes.value).set(message.workspace, { state, message: text });
+  /** What the server says of a runtime, by itself or because it was asked. */
+  runtime(message: RuntimeMessage | RuntimeInfo): void {
+    const { workspace } = message;
+    this.runtimes.value = new Map(this.runtimes.value).set(workspace, told(this.runtimes.value.get(workspace), message));
   }
 
   forget(): void {

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import bulk, latency, memory, shells
+from bench import bulk, containers, latency, memory, previews, shells
 from bench.__main__ import document, machine
 from bench.figures import Row, at_least, at_most, bounded, compare, percentile, table
 from bench.programs import SHELL, Programs
 from bench.servers import Terminado, Webterm
+from tests.engine import RealEngine
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +59,24 @@ def test_shells(webterm: Webterm, terminado: Terminado, programs: Programs) -> N
 
 def test_memory(webterm: Webterm, programs: Programs) -> None:
     assert "never reads" in names(memory.measure(webterm, programs, rounds=1, copies=1))
+
+
+@pytest.mark.docker
+def test_containers(engine: RealEngine) -> None:
+    with Webterm(containers.SETTINGS) as server:
+        assert "a further terminal" in names(containers.measure_prompts(server, rounds=1, times=1))
+        assert "bulk output of a container" in names(containers.measure_bulk(server, rounds=1, copies=1))
+        assert "1 cold workspaces at once" in names(containers.measure_many(server, count=1))
+        assert "MiB through a preview of a container, up" in names(
+            containers.measure_preview(server, times=2, size=1024**2)
+        )
+
+
+def test_previews(webterm: Webterm) -> None:
+    with containers.workspaces(webterm, 1) as (workspace,):
+        with previews.App(webterm, workspace, previews.free_port()) as app:
+            found = names(previews.measure(app, "local runtime", "127.0.0.1", times=2, size=1024**2))
+    assert "adds to a request" in found
 
 
 def test_a_ratio_is_held_against_its_goal_and_from_the_right_side() -> None:

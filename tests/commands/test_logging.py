@@ -16,6 +16,7 @@ PASSWORD = "correct horse battery"
 async def test_nothing_that_people_type_is_logged(tmp_path: Path) -> None:
     words = ["-m", "webterm", "serve", "--data-dir", str(tmp_path / "data"), "--port", "0"]
     talkative = {"WEBTERM_SERVER__LOG_LEVEL": "debug", "WEBTERM_ACCOUNTS__REGISTRATION": "open"}
+    talkative["WEBTERM_RUNTIMES__DRIVER"] = "local"
     log = tmp_path / "log"
     with log.open("wb") as file:  # not a pipe, which would be full before anybody reads it
         server = await asyncio.create_subprocess_exec(

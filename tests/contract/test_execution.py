@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.contained import CONTAINED_PYTHON, Contained
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
 from webterm.errors import InvalidRequest, TerminalExited
 from webterm.execution import Execution, Stream
 from webterm.keeper.client import shut_down
+from webterm.runtime import Runtime
 from webterm.session import Driver, Exit, Launch
 
 pytestmark = pytest.mark.both_loops
@@ -23,16 +25,19 @@ TELLER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("teller.py"))
 class Subject:
     """A driver, and how to have it run a command that says its arguments and then gives back its input."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, runtime: Runtime | None = None, teller: tuple[str, ...] = TELLER) -> None:
         self.driver = driver
+        self.runtime = runtime
+        self.teller = teller
 
     async def execute(self, *words: str) -> Execution:
         """A command that has said ``words`` and waits for its input."""
         echo = self.driver.name == "echo"
-        execution = await self.driver.execute(Launch(argv=words if echo else (*TELLER, *words)))
+        argv = words if echo else (*self.teller, *words)
+        execution = await self.driver.execute(Launch(argv=argv, runtime=self.runtime))
         said = b"".join(word.encode() + b"\n" for word in words if word)
         if not echo:
-            said = TELLER[-1].encode() + b"\n" + said
+            said = self.teller[-1].encode() + b"\n" + said
         got = b""
         while got != said:
             found = await execution.read()
@@ -42,9 +47,14 @@ class Subject:
         return execution
 
 
-@pytest.fixture(params=["local", "echo"])
+@pytest.fixture(params=["local", "echo", "docker"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     directory = tmp_path / "data"
+    if request.param == "docker":
+        place: Contained = request.getfixturevalue("contained")
+        async with place.driver() as docker:
+            yield Subject(docker, place.runtime, (*CONTAINED_PYTHON, "teller.py"))
+        return
     driver = EchoDriver() if request.param == "echo" else LocalDriver(directory, patience=1)
     yield Subject(driver)
     await driver.aclose()
@@ -183,7 +193,7 @@ async def test_cancelling_reads_loses_nothing(execution: Execution) -> None:
 
 
 async def test_what_is_not_read_holds_it_up(execution: Execution) -> None:
-    sent = b"0123456789abcdef" * 131_072
+    sent = b"0123456789abcdef" * 524_288  # a container engine takes more than two million bytes by itself
     writing = asyncio.create_task(execution.write(sent))
     done, _ = await asyncio.wait([writing], timeout=0.3)
     assert not done

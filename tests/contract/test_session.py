@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.contained import CONTAINED_PYTHON, Contained
 from tests.drivers.sandboxes import PYTHON, runtime_in, stop_all
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.local import LocalDriver
@@ -27,20 +28,26 @@ SIZE = Size(80, 24)
 class Subject:
     """A driver, and how to have it open a session that mirrors its input."""
 
-    def __init__(self, driver: Driver, runtime: Runtime | None) -> None:
+    def __init__(self, driver: Driver, runtime: Runtime | None, mirror: tuple[str, ...] = MIRROR) -> None:
         self.driver = driver
         self.runtime = runtime
+        self.mirror = mirror
 
     async def open(self) -> Session:
-        session = await self.driver.open(Launch(argv=MIRROR, record=b"kept", runtime=self.runtime), SIZE)
+        session = await self.driver.open(Launch(argv=self.mirror, record=b"kept", runtime=self.runtime), SIZE)
         if self.driver.name != "echo":
             await until(session, b"ready\r\n")
         return session
 
 
-@pytest.fixture(params=["local", "sandbox", "echo"])
+@pytest.fixture(params=["local", "sandbox", "echo", "docker"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     directory = tmp_path / "data"
+    if request.param == "docker":
+        place: Contained = request.getfixturevalue("contained")
+        async with place.driver() as docker:
+            yield Subject(docker, place.runtime, (*CONTAINED_PYTHON, "mirror.py"))
+        return
     readable = (*PYTHON, MIRROR_PATH.parent)
     local = LocalDriver(directory, close_grace=1, patience=1, readable=readable)
     driver = EchoDriver() if request.param == "echo" else local

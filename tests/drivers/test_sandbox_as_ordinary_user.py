@@ -11,6 +11,7 @@ import pytest
 from tests.drivers.ordinary import as_ordinary_user, pytest_as_ordinary_user
 
 pytestmark = [
+    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs those tests anyway"),
@@ -46,13 +47,14 @@ def home(tmp_path: Path) -> Path:
             "-k",
             "fork_bomb or memory_hog or killing_everybody or leaves_nothing or outlives",
         ),
+        ("tests/drivers/test_local_looking.py", "-k", "same_port or calling or found_again or what_runs"),
         (
             "tests/contract/test_session.py",
             "-k",
             "sandbox and uvloop and (signal or status or clos or new_size or mix)",
         ),
     ],
-    ids=["secrets", "hogs", "contract"],
+    ids=["secrets", "hogs", "looking", "contract"],
 )
 def test_everything_holds(home: Path, chosen: tuple[str, ...]) -> None:
     assert " passed" in pytest_as_ordinary_user(home, *chosen)

@@ -18,7 +18,7 @@ from webterm.execution import Stream
 from webterm.runtime import Runtime, RuntimeLimits
 from webterm.session import Exit, Launch, Session
 
-pytestmark = pytest.mark.blocking_allowed  # the tests themselves look at files and processes
+pytestmark = [pytest.mark.alone, pytest.mark.blocking_allowed]  # the tests themselves look at files and processes
 MIB = 1024**2
 LIMITS = RuntimeLimits(processes=40, memory=256 * MIB, disk=64 * MIB, cpu=1)
 

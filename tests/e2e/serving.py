@@ -90,6 +90,7 @@ class Server:
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(ROOT),
             "WEBTERM_LOCAL__SHELL": "/bin/bash",
+            "WEBTERM_RUNTIMES__DRIVER": "local",
             **self._settings,
         }
 

@@ -16,6 +16,7 @@ from webterm.protocol import messages
 from webterm.protocol.exec_messages import FromClientAboutCommands
 from webterm.protocol.file_messages import FromClientAboutFiles
 from webterm.protocol.message import type_of
+from webterm.protocol.runtime_messages import FromClientAboutRuntimes
 
 Join = Callable[..., Peer]
 
@@ -47,7 +48,8 @@ async def terminal_of(peer: Peer) -> str:
 
 
 def test_every_message_is_thought_of() -> None:
-    others = (*get_args(FromClientAboutFiles), *get_args(FromClientAboutCommands))  # tests of those think of them
+    parts = (FromClientAboutFiles, FromClientAboutCommands, FromClientAboutRuntimes)  # tests of those think of them
+    others = [cls for part in parts for cls in get_args(part)]
     kinds = [type_of(cls) for cls in get_args(messages.FromClient) if cls not in others]
     assert sorted(kinds) == sorted([*REFUSED, *HARMLESS])
 

@@ -136,11 +136,11 @@ class Client:
 
     # Speaking.
 
-    async def open(self, *argv: str, cols: int = 80, rows: int = 24, **fields: int) -> View:
+    async def open(self, *argv: str, cols: int = 80, rows: int = 24, **fields: object) -> View:
         """Start a program and wait until it is there. ``fields`` as in `messages.Open`."""
         view = self._new_view()
         opening = {"type": "open", "channel": view.channel, "argv": argv, "cols": cols, "rows": rows, **fields}
-        view.window = fields.get("window", view.window)
+        view.window = int(str(fields.get("window", view.window)))
         await self.send_json(opening)
         return await self._joined(view)
 

@@ -25,13 +25,17 @@ class Server:
     """One data directory, its server process and a browser's cookies, which are kept across restarts."""
 
     def __init__(self, directory: Path, settings: dict[str, object], *, ordinary: bool = False) -> None:
-        """``settings`` by their dotted names. ``ordinary``: the browser is not the owner's but somebody else's."""
+        """``settings`` by their dotted names; without, programs run on this machine.
+
+        ``ordinary``: the browser is not the owner's but somebody else's.
+        """
         self.directory = directory
         self._ordinary = ordinary
         self.url = URL()
         self.up = asyncio.Event()
         """Set while the server answers, as far as the test knows."""
         self.pid = 0
+        settings = {"runtimes.driver": "local"} | settings
         self._environ = {f"WEBTERM_{name.replace('.', '__')}".upper(): str(value) for name, value in settings.items()}
         self._process: asyncio.subprocess.Process | None = None
         self._held = held_port()

@@ -61,6 +61,8 @@ VALID: dict[str, dict[str, object]] = {
     "search_files": ABOUT | PLACE | {"query": "q", "content": False, "case": False, "hidden": False, "limit": 1},
     "watch": ABOUT | PLACE,
     "unwatch": {"watch": 1},
+    "watch_runtime": ABOUT,
+    "unwatch_runtime": {"workspace": "w"},
     "ping": {"nonce": "n"},
 }  # fmt: skip
 WRONG: dict[type, list[object]] = {

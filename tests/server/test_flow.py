@@ -16,7 +16,7 @@ from tests.server.line import Line, line_to
 from tests.server.process import Server, serving
 from tests.server.programs import Recording, command
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180)]
 MIB = 1024 * 1024
 RING = 2 * MIB
 WINDOW = 256 * 1024

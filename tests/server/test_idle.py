@@ -12,6 +12,7 @@ WINDOWS = 3
 """The same work takes more of a processor that others use, too: the best of so many counts."""
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_many_idle_terminals(directory: Path) -> None:
     for number in range(WINDOWS):

@@ -16,7 +16,7 @@ from tests.server.accounts import browser, make_person
 from tests.server.client import Client, View
 from tests.server.process import PASSWORD, Server, serving
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(420)]
 LOGINS = 200
 NAMES = ("ben", "cid", "dee", "eve")
 HARM = 10.0

@@ -119,7 +119,7 @@ async def test_the_file_is_private_and_can_be_read(store: Store, tmp_path: Path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert await asyncio.to_thread(unfinished, tmp_path) == []
     header, *rows, end = (json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines())
-    assert header["revision"] == "0004"
+    assert header["revision"] == "0005"
     assert header["made"] == NOW
     assert [row[0] for row in rows] == ["users", "names"]
     assert end["rows"]["users"] == 1
@@ -262,7 +262,7 @@ async def test_whatever_bit_is_wrong(store: Store, tmp_path: Path) -> None:
     assert await asyncio.to_thread(damage) < 10
 
 
-@pytest.mark.parametrize(("old", "new"), [(b'"revision":"0004"', b'"revision":"9999"'), (b'"format":1', b'"format":2')])
+@pytest.mark.parametrize(("old", "new"), [(b'"revision":"0005"', b'"revision":"9999"'), (b'"format":1', b'"format":2')])
 async def test_a_backup_of_a_newer_webterm_is_refused(store: Store, tmp_path: Path, old: bytes, new: bytes) -> None:
     await added(store, "ann")
     path = tmp_path / "backup"

@@ -28,7 +28,7 @@ from webterm.store import (
 )
 from webterm.store.engine import Connection, Store
 
-REVISIONS = ["0001", "0002", "0003", "0004"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
 
 PEOPLE = """
 INSERT INTO users (alias, id, username, email, password, role, tier, owner, disabled, created) VALUES
@@ -49,11 +49,16 @@ INSERT INTO workspaces (
 INSERT INTO members (workspace, "user", role, created) VALUES ('w', 'id-bob', 2, 2.5);
 INSERT INTO workspace_changes (number, workspace, "user", role, created) VALUES (1, 'w', 'id-bob', 2, 2.5)
 """
+SHARES = """
+INSERT INTO preview_shares (id, hash, workspace, port, created_by, created, expires) VALUES
+    ('s', 'h', 'w', 5173, 'id-ann', 1.5, 2.5)
+"""
 ROWS = {
     "0001": PEOPLE,
     "0002": PEOPLE + ";" + CHANGES,
     "0003": PEOPLE + ";" + CHANGES,
     "0004": PEOPLE + ";" + CHANGES + ";" + WORKSPACES,
+    "0005": PEOPLE + ";" + CHANGES + ";" + WORKSPACES + ";" + SHARES,
 }
 """What a server of that revision may have left behind."""
 

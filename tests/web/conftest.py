@@ -19,6 +19,7 @@ from webterm.app import PAGE, setup
 from webterm.datadir import issue_link
 from webterm.settings import Server, Settings
 from webterm.settings_accounts import Limits
+from webterm.settings_runtimes import Runtimes
 from webterm.web.site import ActorOf
 
 
@@ -79,10 +80,13 @@ async def started(
     page: Path = PAGE,
     **sections: msgspec.Struct,
 ) -> AsyncIterator[Running]:
-    """webterm in an application, ready for requests. ``sections``: other settings; calls are not counted by default."""
+    """webterm in an application, ready for requests. ``sections``: other settings.
+
+    By default calls are not counted, and programs run on this machine.
+    """
     app = app or web.Application()
     fields = {"data_dir": str(directory), "on_stop": "end", **(server or {})}
-    others = {"limits": Limits(enabled=False), **sections}
+    others = {"limits": Limits(enabled=False), "runtimes": Runtimes(driver="local"), **sections}
     settings = Settings(server=Server(**fields), **others)  # type: ignore[arg-type] # fields of every type
     setup(app, settings, prefix, actor=actor, page=page)
     listening = TestServer(app)

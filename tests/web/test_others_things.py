@@ -33,6 +33,7 @@ BODIES: dict[str, object] = {
     "POST /api/v1/workspaces/{workspace}/copy": WAY,
     "POST /api/v1/workspaces/{workspace}/uploads": {"path": "new.txt", "size": 1},
     "POST /api/v1/workspaces/{workspace}/exec": {"argv": ["true"]},
+    "POST /api/v1/workspaces/{workspace}/shares": {"port": 80},
 }
 FORMS = {"POST /api/v1/workspaces/{workspace}/upload", "POST /api/v1/workspaces/{workspace}/upload/{path}"}
 QUERIES = {
@@ -40,6 +41,7 @@ QUERIES = {
     "PUT /api/v1/workspaces/{workspace}/uploads/{upload}": {"offset": "0"},
     "DELETE /api/v1/workspaces/{workspace}": {"purge": "1"},
 }
+GONE = {(404, "no_such_upload"), (404, "no_such_member"), (404, "no_such_share")}
 LISTED = {"terminals": "terminal", "auth/devices": "device", "auth/tokens": "token"}
 
 
@@ -61,7 +63,7 @@ async def ben(running: Running) -> User:
 
 
 def test_all_routes_that_name_something_are_known() -> None:
-    ours = {"terminal", "device", "token", "workspace", "member", "path", "upload"}
+    ours = {"terminal", "device", "token", "workspace", "member", "path", "upload", "share", "port"}
     names = {name for row in NAMING for name in re.findall(r"\{(\w+)\}", row.template)}
     assert names == ours | {"name", "provider", "user", "invitation"}
     assert {name for row in OWN for name in re.findall(r"\{(\w+)\}", row.template)} == ours
@@ -84,6 +86,7 @@ async def belongings(running: Running, proof: Proof) -> dict[str, str]:
     await made(running, "PUT", f"{here}/files/{FILE}", proof)
     await made(running, "POST", f"{here}/directories/{FOLDER}", proof)
     upload = await made(running, "POST", f"{here}/uploads", proof, {"path": "big", "size": 9})
+    share = await made(running, "POST", f"{here}/shares", proof, {"port": 80})
     member = await settled(running, "carl")
     await made(running, "PUT", f"{here}/members/{member.id}", proof, {"role": "read"})
     return {
@@ -93,6 +96,8 @@ async def belongings(running: Running, proof: Proof) -> dict[str, str]:
         "workspace": workspace,
         "member": member.id,
         "upload": upload["upload"],
+        "share": share["share"]["id"],
+        "port": "80",
         "path": FILE,
     }
 
@@ -118,7 +123,7 @@ async def state(running: Running, proof: Proof, ids: dict[str, str]) -> list[Any
     """All that is there of somebody, as its owner sees it."""
     here = f"/api/v1/workspaces/{ids['workspace']}"
     paths = [f"/api/v1/{name}" for name in LISTED]
-    paths += ["/api/v1/workspaces", f"{here}/tree?hidden=1", f"{here}/uploads/{ids['upload']}"]
+    paths += ["/api/v1/workspaces", f"{here}/tree?hidden=1", f"{here}/uploads/{ids['upload']}", f"{here}/shares"]
     found = [await call(running, "GET", path, proof) for path in paths]
     assert {status for status, _ in found} == {200}, found
     for (_, listed), kind in zip(found, LISTED.values(), strict=False):
@@ -147,14 +152,18 @@ async def test_they_are_not_there(running: Running, ada: User, ben: User) -> Non
 
 
 async def test_not_even_in_a_workspace_of_one_s_own(running: Running, ada: User, ben: User) -> None:
-    """An upload of another workspace, by its id."""
+    """An upload or a link of another workspace, by its id."""
     ids = await belongings(running, await browser_of(running, ben))
     other = await browser_of(running, ada)
     own = (await made(running, "POST", "/api/v1/workspaces", other, {"name": "Mine"}))["id"]
     for row in OWN:
-        if "{upload}" in row.template or ("{member}" in row.template and row.method != "PUT"):
+        if (
+            "{upload}" in row.template
+            or "{share}" in row.template
+            or ("{member}" in row.template and row.method != "PUT")
+        ):
             status, problem = await attempt(running, row, {**ids, "workspace": own}, other)
-            assert (status, problem["code"]) in {(404, "no_such_upload"), (404, "no_such_member")}, named(row)
+            assert (status, problem["code"]) in GONE, named(row)
 
 
 async def test_lists_hold_ones_own_alone(running: Running, ada: User, ben: User) -> None:

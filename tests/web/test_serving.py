@@ -21,11 +21,12 @@ from webterm.app import serve
 from webterm.datadir import issue_link
 from webterm.errors import DataDirectoryBusy
 from webterm.settings import Server, Settings
+from webterm.settings_runtimes import Runtimes
 
 
 def settings_for(directory: Path, **server: object) -> Settings:
     fields = {"data_dir": str(directory), "port": 0, "on_stop": "end"} | server
-    return Settings(server=Server(**fields))  # type: ignore[arg-type] # fields of every type
+    return Settings(server=Server(**fields), runtimes=Runtimes(driver="local"))  # type: ignore[arg-type] # fields of every type
 
 
 @asynccontextmanager

@@ -100,6 +100,8 @@ async def test_a_token_without_the_scope_hears_and_does_nothing(
     line = await line_of(running, lines, bearing(made["token"]))
     await line.say(type="list_files", request=1, workspace=desk.workspace)
     assert (await line.expect("error", request=1))["code"] == "missing_scope"
+    await line.say(type="watch_runtime", request=2, workspace=desk.workspace)
+    assert (await line.expect("error", request=2))["code"] == "missing_scope"
     await desk.ask("POST", "start")
     assert await line.kinds_until_pong() == ["pong"]
 

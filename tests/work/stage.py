@@ -8,17 +8,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
-from tests.work.bench import Bench, actor, serving
+import msgspec
+
+from tests.work.bench import Bench, Clock, actor, serving
 from webterm.access import Actor
 from webterm.drivers.echo import EchoDriver
 from webterm.hub.hub import Hub, HubLimits
 from webterm.hub.terminal import Terminal
 from webterm.ids import WorkspaceId
-from webterm.runtime import Progress, Runtime, RuntimeState
-from webterm.session import Launch, Session, Size
+from webterm.runtime import DriverHealth, Progress, Runtime, RuntimeState
+from webterm.session import Driver, Launch, Session, Size
 from webterm.settings import Local
 from webterm.settings_workspaces import Sandbox
 from webterm.terminals.rules import Order, TerminalRules
+from webterm.work.choosing import Choosing
 from webterm.work.runtimes import RuntimeChanged, Runtimes
 from webterm.work.workspaces import Workspace
 
@@ -42,6 +45,28 @@ class Machine(EchoDriver):
         self.opening = asyncio.Event()
         self.opening.set()
         self.waiting = asyncio.Event()
+        self.works = DriverHealth(works=True, version="1.0")
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.idle = False
+        self.listening: set[int] = set()
+        self.wanted: frozenset[WorkspaceId] = frozenset()
+
+    async def health(self) -> DriverHealth:
+        await self.answers.wait()
+        return self.works
+
+    async def is_idle(self, workspace: WorkspaceId) -> bool:
+        return self.idle
+
+    async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
+        return frozenset(self.listening if workspace in self.up else ())
+
+    async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
+        self.wanted = wanted
+        gone = self.up - wanted
+        self.up -= gone
+        return [f"removed {workspace}" for workspace in gone]
 
     async def open(self, launch: Launch, size: Size) -> Session:
         self.launched.append(launch)
@@ -67,15 +92,27 @@ class Machine(EchoDriver):
 
 
 class Stage:
-    """Workspaces with everything that runs in them. The driver called local is a `Machine`."""
+    """Workspaces with everything that runs in them. The drivers called local and docker are `Machine`s.
 
-    def __init__(self, bench: Bench) -> None:
+    There is no docker where programs run on this machine, as ``usual`` says otherwise.
+    """
+
+    def __init__(self, bench: Bench, usual: str = "local") -> None:
         self.bench = bench
         self.machine = Machine()
-        self.drivers = {"local": self.machine, "echo": EchoDriver()}
+        self.engine = Machine()
+        self.clock = Clock()
+        self.drivers: dict[str, Driver] = {"local": self.machine, "echo": EchoDriver()}
+        if usual != "local":
+            self.drivers["docker"] = self.engine
         self.hub = Hub(self.drivers, default_driver="local", limits=LIMITS)
         self.runtimes = Runtimes(
-            bench.workspaces, self.hub, self.drivers, bench.settings, shared={"local"}, default="local"
+            bench.workspaces,
+            self.hub,
+            self.drivers,
+            bench.settings,
+            Choosing(self.drivers, usual, clock=self.clock),
+            clock=self.clock,
         )
         self.rules = TerminalRules(self.hub, self.runtimes.place)
         self.told: list[RuntimeChanged] = []
@@ -92,6 +129,11 @@ class Stage:
             while not self.told or self.told[-1].state is not state:
                 self._more.clear()
                 await self._more.wait()
+
+    async def idle_look(self, *, after: float = 0.0) -> None:
+        """Have the idle rule applied, so many seconds later."""
+        self.clock.now += after
+        await self.runtimes.idle.look()
 
     def states(self) -> list[str]:
         """What was told since the last time, without workspaces."""
@@ -112,15 +154,24 @@ async def ended(session: Session) -> None:
 
 @asynccontextmanager
 async def staged(
-    directory: Path, isolation: Literal["sandbox", "refuse", "none"] = "sandbox", sandbox: Sandbox | None = None
+    directory: Path,
+    isolation: Literal["sandbox", "refuse", "none"] = "sandbox",
+    sandbox: Sandbox | None = None,
+    *,
+    usual: str = "local",
+    **sections: msgspec.Struct,
 ) -> AsyncIterator[Stage]:
-    async with serving(directory, local=Local(isolation=isolation), sandbox=sandbox or Sandbox()) as bench:
-        stage = Stage(bench)
+    sections["local"], sections["sandbox"] = Local(isolation=isolation), sandbox or Sandbox()
+    drivers = ("local", "docker", "echo")
+    async with serving(directory, clock=None, own_people=False, drivers=drivers, started=True, **sections) as bench:
+        stage = Stage(bench, usual)
         await stage.hub.start()
         await stage.runtimes.start_up()
         try:
             yield stage
         finally:
             stage.machine.free.set()
+            stage.engine.free.set()
+            stage.engine.answers.set()
             await stage.runtimes.aclose()
             await stage.hub.aclose(end=True)

@@ -124,6 +124,16 @@ async def test_the_variables_of_a_workspace_are_its_persons(bench: Bench) -> Non
     assert seen.workspace.environment == allowed
 
 
+async def test_so_is_its_driver(bench: Bench) -> None:
+    made = await bench.make()
+    await bench.workspaces.members.set_role(ANN, made.id, BEN.id, Role.OWN, by(ANN))
+    with pytest.raises(ReadOnly, match="driver"):
+        await bench.workspaces.change(BEN, made.id, by(BEN), environment=Environment(driver="echo"))
+    changed = await bench.workspaces.change(ANN, made.id, by(ANN), environment=Environment(driver="echo"))
+    assert changed.workspace.environment.driver == "echo"
+    await bench.workspaces.change(BEN, made.id, by(BEN), environment=Environment(driver="echo", ports=(80,)))
+
+
 async def test_changing(bench: Bench) -> None:
     made = await bench.make()
     bench.clock.now += 5

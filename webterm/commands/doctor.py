@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from webterm.commands import options
+from webterm.commands.findings import Finding
 from webterm.errors import WebtermError
 
 if TYPE_CHECKING:
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
 LITTLE_ROOM = 512 * 1024 * 1024
 FEW_WATCHES = 8192
 _MARKS = {True: "ok", False: "MISSING"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at. ``needed``: the settings ask for it. ``mend`` is empty where nothing is to do."""
-
-    name: str
-    works: bool
-    needed: bool
-    found: str
-    mend: str = ""
 
 
 @click.command()
@@ -64,6 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         _database,
         _isolation,
         _limits,
+        _engine,
         _kernel,
         _room,
     )
@@ -206,6 +197,14 @@ def _limits(settings: Settings) -> Iterator[Finding]:
             if asked[controller]
             else "",
         )
+
+
+def _engine(settings: Settings) -> Iterator[Finding]:
+    import asyncio
+
+    from webterm.commands.engine_findings import examine_engine
+
+    yield from asyncio.run(examine_engine(settings))
 
 
 def _kernel(settings: Settings) -> Iterator[Finding]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, Literal, NoReturn
+from typing import ClassVar, Literal
 
 from webterm.drivers.environment import (
     Account,
@@ -17,20 +18,20 @@ from webterm.drivers.environment import (
     own_account,
     program_environment,
 )
+from webterm.drivers.keeping import Keeping, exit_of, refuse
 from webterm.drivers.local_execution import LocalExecution, Pipes
+from webterm.drivers.local_looking import LocalLooking
 from webterm.drivers.local_runtimes import LocalRuntimes
 from webterm.drivers.local_session import LocalSession, Parting
-from webterm.drivers.local_tokens import is_confined, is_holder, new_token, workspace_of
+from webterm.drivers.local_tokens import is_confined, is_local, new_token, workspace_of
 from webterm.drivers.prepared import Prepared
 from webterm.drivers.sandbox_entry import enter
 from webterm.drivers.sandbox_layout import Surroundings
-from webterm.errors import LaunchFailed, ShuttingDown, Unavailable
+from webterm.errors import ShuttingDown, Unavailable
 from webterm.ids import WorkspaceId
-from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
-from webterm.runtime import Progress, Runtime
-from webterm.session import Driver, Execution, Exit, Launch, Session, Size, Staging
-
-_LAUNCH_FAULTS = ("launch_failed", "too_big", "malformed")
+from webterm.keeper.client import KeeperClient, KeeperError, Taken
+from webterm.runtime import Progress, Runtime, RuntimeProcess, RuntimeStats
+from webterm.session import Driver, Execution, Launch, Session, Size
 
 
 class LocalDriver(Driver):
@@ -44,7 +45,8 @@ class LocalDriver(Driver):
     Programs of a confined runtime run in its sandbox. No sandbox sees ``directory``, and what is ``hidden``, wherever
     that lies; all see the directories that are ``readable``, beside the system's own.
 
-    If the keeper dies, its sessions end with ``Exit(None, None)`` and the next `open` starts another one.
+    If the keeper dies, its sessions end with ``Exit(None, None)`` and the next `open` starts another one. ``keeping``
+    is the way to it, where other drivers use it, too: then it stays the caller's, to be closed after the drivers.
     """
 
     name: ClassVar[str] = "local"
@@ -61,25 +63,26 @@ class LocalDriver(Driver):
         patience: float = 10.0,
         hidden: Sequence[Path] = (),
         readable: Sequence[Path] = (),
+        keeping: Keeping | None = None,
     ) -> None:
-        self._directory = directory
         self._shell = shell
         self._cwd = cwd
         self._env = dict(env)
         self._parting = Parting(grace=close_grace, scope=close_scope)
-        self._patience = patience
-        self._connecting = asyncio.Lock()
-        self._clients: list[KeeperClient] = []
+        self._own_keeping = Keeping(directory, patience=patience) if keeping is None else None
+        self._keeping = keeping or self._own_keeping or Keeping(directory)
         self._account: Account | None = None
-        self._exits: dict[str, asyncio.Future[Exit]] = {}
+        self._exits = self._keeping.exits
         self._sessions: dict[str, LocalSession] = {}
         self._executions: dict[str, LocalExecution] = {}
         self._closed = False
         surroundings = Surroundings(hidden=(directory, *hidden), readable=tuple(readable), shell=shell)
         self._runtimes = LocalRuntimes(directory, surroundings, self._keeper, self._exits, self._evict)
+        self._runtimes.on_ended = self._tell_ended
+        self._looking = LocalLooking(self._runtimes, self._keeper, lambda: self._exits)
 
     async def open(self, launch: Launch, size: Size) -> Session:
-        keeper, _ = await self._connected()
+        keeper = await self._keeper()
         token = new_token(launch.runtime)
         prepared = await self.prepare(launch, token, terminal=True)
         memory = None if launch.memory is None else os.dup(launch.memory)
@@ -102,12 +105,12 @@ class LocalDriver(Driver):
             if memory is not None:
                 os.close(memory)
             if isinstance(error, KeeperError):
-                _refuse(error)
+                refuse(error)
             raise
         return self._session(keeper, token, taken, memory)
 
     async def execute(self, launch: Launch) -> Execution:
-        keeper, _ = await self._connected()
+        keeper = await self._keeper()
         token = new_token(launch.runtime)
         prepared = await self.prepare(launch, token)
         self._exits[token] = asyncio.get_running_loop().create_future()
@@ -121,7 +124,7 @@ class LocalDriver(Driver):
             if pipes is not None:
                 pipes.close()
             if isinstance(error, KeeperError):
-                _refuse(error)
+                refuse(error)
             if isinstance(error, OSError):
                 raise Unavailable(f"there are no pipes for the command: {error.strerror}") from error
             raise
@@ -140,8 +143,10 @@ class LocalDriver(Driver):
 
         ``terminal``: the program's standard input is to be its controlling terminal. Raises what `open` raises.
         """
-        _, account = await self._connected()
-        runtime = launch.runtime
+        await self._keeper()
+        if self._account is None:
+            self._account = await asyncio.to_thread(own_account, self._shell)
+        account, runtime = self._account, launch.runtime
         added = launch.env if runtime is None else {**runtime.env, **launch.env}
         if runtime is not None and runtime.confined:
             sandbox = await self._runtimes.ensure(runtime)
@@ -171,21 +176,33 @@ class LocalDriver(Driver):
             placed = [token for token in await keeper.tokens() if workspace_of(token) == workspace]
             await asyncio.gather(*(self._hang_up(keeper, token) for token in placed))
         except KeeperError as error:
-            _refuse(error)
+            refuse(error)
         await self._runtimes.stop(workspace)
 
     async def is_up(self, workspace: WorkspaceId) -> bool:
         return await self._runtimes.is_up(workspace)
 
+    async def stats(self, workspace: WorkspaceId) -> RuntimeStats:
+        return await self._looking.stats(workspace)
+
+    async def processes(self, workspace: WorkspaceId) -> tuple[RuntimeProcess, ...]:
+        return await self._looking.processes(workspace)
+
+    async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
+        return await self._looking.ports(workspace)
+
+    async def dial(self, workspace: WorkspaceId, port: int) -> socket.socket:
+        return await self._looking.dial(workspace, port)
+
+    async def is_idle(self, workspace: WorkspaceId) -> bool:
+        return await self._looking.is_idle(workspace)
+
     async def kept(self) -> list[str]:
-        keeper, _ = await self._connected()
-        try:
-            return [token for token in await keeper.tokens() if token not in self._exits and not is_holder(token)]
-        except KeeperError as error:
-            _refuse(error)
+        await self._keeper()
+        return [token for token in await self._keeping.tokens() if token not in self._exits and is_local(token)]
 
     async def resume(self, token: str) -> Session | None:
-        keeper, _ = await self._connected()
+        keeper = await self._keeper()
         if token in self._exits:
             return None
         self._exits[token] = exit_ = asyncio.get_running_loop().create_future()
@@ -197,9 +214,9 @@ class LocalDriver(Driver):
                 raise
             if error.code == "no_such_program":
                 return None
-            _refuse(error)
+            refuse(error)
         if taken.exit is not None and not exit_.done():
-            exit_.set_result(_exit(taken.exit))
+            exit_.set_result(exit_of(taken.exit))
         return self._session(keeper, token, taken, taken.memory)
 
     async def aclose(self) -> None:
@@ -207,18 +224,21 @@ class LocalDriver(Driver):
         await asyncio.gather(*(execution.aclose() for execution in list(self._executions.values())))
         for session in list(self._sessions.values()):
             session.let_go()
+        await self._looking.aclose()
         with contextlib.suppress(Unavailable):
             await self._runtimes.aclose()
-        async with self._connecting:
-            clients, self._clients = self._clients, []
-        for client in clients:
-            await client.aclose()
+        if self._own_keeping is not None:
+            await self._own_keeping.aclose()
         for session in list(self._sessions.values()):
             await session.aclose()
         self.staging = None
 
     async def _keeper(self) -> KeeperClient:
-        return (await self._connected())[0]
+        if self._closed:
+            raise ShuttingDown("the server is stopping")
+        keeper = await self._keeping.client()
+        self.staging = self._keeping.staging
+        return keeper
 
     async def _evict(self, workspace: WorkspaceId, reason: str) -> None:
         """End everything in a sandbox, and say why on its terminals."""
@@ -229,9 +249,14 @@ class LocalDriver(Driver):
                 with contextlib.suppress(OSError):  # nobody reads it
                     os.write(peer, f"\r\n*** webterm ends the programs of this workspace: {reason}\r\n".encode())
             await self._runtimes.stop(workspace)
+            self._tell_ended(workspace, reason)
         finally:
             for peer in peers:
                 os.close(peer)
+
+    def _tell_ended(self, workspace: WorkspaceId, reason: str) -> None:
+        if self.on_runtime_ended is not None:
+            self.on_runtime_ended(workspace, reason)
 
     async def _hang_up(self, keeper: KeeperClient, token: str) -> None:
         try:
@@ -239,28 +264,6 @@ class LocalDriver(Driver):
         except KeeperError as error:
             if error.code != "no_such_program":
                 raise
-
-    async def _connected(self) -> tuple[KeeperClient, Account]:
-        async with self._connecting:
-            if self._closed:
-                raise ShuttingDown("the server is stopping")
-            if self._account is None:
-                self._account = await asyncio.to_thread(own_account, self._shell)
-            if not (self._clients and self._clients[-1].connected):
-                await self._connect()
-            return self._clients[-1], self._account
-
-    async def _connect(self) -> None:
-        try:
-            client = await KeeperClient.connect(
-                self._directory, on_exit=self._on_exit, on_lost=self._on_lost, patience=self._patience
-            )
-        except KeeperError as error:
-            _refuse(error)
-        # A client whose keeper has died stays in the list: somebody may still use its staging.
-        self._clients.append(client)
-        pipe_out, pipe_in, page = client.staging
-        self.staging = Staging(pipe_out=pipe_out, pipe_in=pipe_in, page=page)
 
     def _session(self, keeper: KeeperClient, token: str, taken: Taken, memory: int | None) -> LocalSession:
         session = LocalSession(
@@ -276,26 +279,7 @@ class LocalDriver(Driver):
         self._sessions[token] = session
         return session
 
-    def _on_exit(self, token: str, ended: Ended) -> None:
-        exit_ = self._exits.get(token)
-        if exit_ is not None and not exit_.done():
-            exit_.set_result(_exit(ended))
-
-    def _on_lost(self) -> None:
-        for token in list(self._exits):
-            self._on_exit(token, Ended())
-
     def _on_closed(self, token: str) -> None:
         self._sessions.pop(token, None)
         self._executions.pop(token, None)
         self._exits.pop(token, None)
-
-
-def _exit(ended: Ended) -> Exit:
-    return Exit(status=ended.status, signal=ended.signal)
-
-
-def _refuse(error: KeeperError) -> NoReturn:
-    """Raise what a refusal of the keeper means to the one who asked the driver."""
-    kind = LaunchFailed if error.code in _LAUNCH_FAULTS else Unavailable
-    raise kind(str(error)) from error

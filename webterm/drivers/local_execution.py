@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import enum
 import os
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
 from webterm.drivers.local_session import send_signal
+from webterm.drivers.racing import first
 from webterm.errors import TerminalExited
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
@@ -152,11 +152,11 @@ class LocalExecution(Execution):
 
     async def _end(self, linger: float) -> None:
         """Wait for the end, or until we are to hurry; then nothing of the command may be left."""
-        await _first(asyncio.shield(self._exit), self._hurried.wait())
+        await first(asyncio.shield(self._exit), self._hurried.wait())
         if not self._hurried.is_set():
             self._state = _State.ENDED
             self._wake()
-            await _first(asyncio.sleep(linger), self._drained.wait(), self._hurried.wait())
+            await first(asyncio.sleep(linger), self._drained.wait(), self._hurried.wait())
         with contextlib.suppress(KeeperError):  # ended and forgotten already, or the keeper has gone
             await self._keeper.hang_up(self._token, grace=0, scope="tree")
         if not self._exit.done():
@@ -220,13 +220,3 @@ def _read(fd: int) -> bytes | None:
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():
         future.set_result(None)
-
-
-async def _first(*works: Coroutine[Any, Any, object] | asyncio.Future[Any]) -> None:
-    """Wait until the first of them is done, and give up the others."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()

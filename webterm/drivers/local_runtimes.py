@@ -20,7 +20,7 @@ from pathlib import Path
 from webterm.drivers import cgroups
 from webterm.drivers.disk_guard import DiskGuard, End
 from webterm.drivers.local_tokens import holder_token
-from webterm.drivers.sandbox_entry import Bounds, Passage, Sandbox, open_passage
+from webterm.drivers.sandbox_entry import Bounds, Sandbox, way_in
 from webterm.drivers.sandbox_layout import (
     READY,
     Plan,
@@ -34,7 +34,7 @@ from webterm.drivers.sandbox_proof import Proof, prove
 from webterm.errors import IsolationRefused, Unavailable
 from webterm.ids import WorkspaceId
 from webterm.keeper.client import KeeperClient, KeeperError, Taken
-from webterm.runtime import Progress, Runtime
+from webterm.runtime import OnRuntimeEnded, Progress, Runtime
 from webterm.session import Exit
 
 _log = logging.getLogger("webterm.drivers")
@@ -70,8 +70,11 @@ class Holder:
 class LocalRuntimes:
     """The sandboxes of a driver. ``exits`` holds the end of each of the keeper's programs that somebody waits for.
 
-    ``evict`` is called with a workspace that has filled its disk, and has to `stop` it.
+    ``evict`` is called with a workspace that has filled its disk, and has to `stop` it. ``on_ended`` hears of sandboxes
+    that have ended without being asked to.
     """
+
+    on_ended: OnRuntimeEnded | None = None
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class LocalRuntimes:
         self._exits = exits
         self._up: dict[WorkspaceId, Holder] = {}
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
+        self._burials: set[asyncio.Task[None]] = set()
         self._proving = asyncio.Lock()
         self._proof: Proof | None = None
         self._guard = DiskGuard(evict)
@@ -112,6 +116,10 @@ class LocalRuntimes:
                     )
             return holder.sandbox
 
+    def holder(self, workspace: WorkspaceId) -> Holder | None:
+        """The sandbox of a workspace, if this server has made or used it."""
+        return self._up.get(workspace)
+
     async def is_up(self, workspace: WorkspaceId) -> bool:
         """Whether there is one, also from before this server started. Raises `webterm.errors.Unavailable`."""
         if workspace in self._up:
@@ -136,6 +144,8 @@ class LocalRuntimes:
     async def aclose(self) -> None:
         """Let go: sandboxes in which programs run stay up, others end. Raises `webterm.errors.Unavailable`."""
         await self._guard.aclose()
+        if self._burials:
+            await asyncio.wait(set(self._burials))
         for workspace, holder in list(self._up.items()):
             async with self._lock(workspace):
                 if workspace in self._up and not await asyncio.to_thread(_is_used, holder.sandbox):
@@ -241,7 +251,7 @@ class LocalRuntimes:
     ) -> Holder:
         """Find the way into a sandbox that is up, and hear of its end. ``pid`` is bubblewrap's."""
         runtime = plan.runtime
-        first, passage = await asyncio.to_thread(_way_in, pid)
+        first, passage = await asyncio.to_thread(way_in, pid)
         groups = await asyncio.to_thread(cgroups.make_groups, proof.trees, runtime.workspace, runtime.limits)
         sandbox = Sandbox(
             plan=plan,
@@ -262,8 +272,24 @@ class LocalRuntimes:
         )
         await self._guard.watch(runtime.workspace, runtime.files, runtime.limits.disk, first)
         self._up[runtime.workspace] = holder
-        exit_.add_done_callback(lambda _: self._gone(runtime.workspace, holder))
+        exit_.add_done_callback(lambda _: self._ended(runtime.workspace, holder))
         return holder
+
+    def _ended(self, workspace: WorkspaceId, holder: Holder) -> None:
+        if self._up.get(workspace) is holder:  # else somebody has asked for it
+            self._gone(workspace, holder)
+            burial = asyncio.get_running_loop().create_task(self._bury(workspace, holder))
+            self._burials.add(burial)
+            burial.add_done_callback(self._burials.discard)
+
+    async def _bury(self, workspace: WorkspaceId, holder: Holder) -> None:
+        async with self._lock(workspace):
+            if workspace not in self._up:
+                with contextlib.suppress(KeeperError):  # it may have gone, too
+                    await _hang_up(holder.keeper, holder.token)
+                await asyncio.to_thread(self._clear, workspace, holder.groups.directories)
+        if self.on_ended is not None:
+            self.on_ended(workspace, "its sandbox has ended")
 
     def _gone(self, workspace: WorkspaceId, holder: Holder) -> None:
         if self._up.get(workspace) is not holder:
@@ -274,11 +300,11 @@ class LocalRuntimes:
         asyncio.get_running_loop().call_later(_PASSAGE_REST, holder.sandbox.passage.close)
 
     async def _end(self, workspace: WorkspaceId, holder: Holder) -> None:
+        self._gone(workspace, holder)
         await asyncio.to_thread(cgroups.kill_group, holder.groups)
         await _hang_up(holder.keeper, holder.token)
         if not holder.exit.done():
             holder.exit.set_result(Exit(signal="KILL"))
-        self._gone(workspace, holder)
         await asyncio.to_thread(self._clear, workspace, holder.groups.directories)
 
     def _plan(self, runtime: Runtime, nonce: str) -> Plan:
@@ -363,20 +389,6 @@ async def _until_ready(master: int) -> None:
             words = said.decode(errors="replace").strip()
             raise IsolationRefused(f"the sandbox could not be made: {words[-400:] or 'it ended at once'}")
         said = (said + data)[-_LONGEST_REPORT:]
-
-
-def _way_in(holder: int) -> tuple[int, Passage]:
-    """The first process of a sandbox, and the passage. ``holder`` is bubblewrap, which has no other child. Blocks."""
-    children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
-    if len(children) != 1:
-        raise Unavailable("the sandbox has not come up")
-    pid = int(children[0])
-    passage = open_passage(pid)
-    # Its number has not been used again meanwhile if it still is the child.
-    if Path(f"/proc/{holder}/task/{holder}/children").read_text().split() != children:
-        passage.close()
-        raise Unavailable("the sandbox has ended")
-    return pid, passage
 
 
 def _is_used(sandbox: Sandbox) -> bool:

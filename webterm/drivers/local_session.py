@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import errno
 import fcntl
 import os
 import termios
@@ -13,11 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from webterm.errors import Forbidden, ShuttingDown, TerminalExited, TooBig, Unavailable
+from webterm.drivers.duplex import Duplex
+from webterm.errors import Forbidden, ShuttingDown, TooBig, Unavailable
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
 from webterm.session import Exit, Session, Size, check_signal
 
-_CHUNK = 64 * 1024
 _MAX_RECORD = 32 * 1024
 _TIOCGPTPEER = 0x5441  # ioctl_tty(2)
 _GONE = ("lost", "no_such_program")
@@ -68,47 +67,22 @@ class LocalSession(Session):
         self._on_closed = on_closed
         self._confined = confined
         self._ending: asyncio.Task[None] | None = None
-        self._writing = asyncio.Lock()
-        self._waiting: set[asyncio.Future[None]] = set()
-        exit_.add_done_callback(lambda _: self._wake())
+        self._master = Duplex(taken.master, exit_.done)
+        exit_.add_done_callback(lambda _: self._master.wake())
 
     async def read(self) -> bytes:
-        while True:
-            fd = self._open_fd()
-            try:
-                return os.read(fd, _CHUNK)
-            except BlockingIOError:
-                await self._ready(fd, self._loop.add_reader, self._loop.remove_reader)
-            except OSError as error:
-                if error.errno != errno.EIO:  # how a master says that nobody has the terminal open any more
-                    raise
-                return b""
+        return await self._master.read()
 
     async def write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        async with self._writing:
-            while True:
-                fd = self._open_fd()
-                if not rest or self._exit.done():
-                    return
-                try:
-                    rest = rest[os.write(fd, rest[:_CHUNK]) :]
-                    # A program that reads as fast as we write would have the loop to itself.
-                    await asyncio.sleep(0)
-                except BlockingIOError:
-                    await self._ready(fd, self._loop.add_writer, self._loop.remove_writer)
-                except OSError as error:
-                    if error.errno != errno.EIO:
-                        raise
-                    return
+        await self._master.write(data)
 
     async def resize(self, size: Size) -> None:
-        fd = self._open_fd()
+        fd = self._master.fileno()
         with contextlib.suppress(termios.error):
             termios.tcsetwinsize(fd, (size.rows, size.cols))
 
     async def signal(self, name: str) -> None:
-        self._open_fd()
+        self._master.fileno()
         check_signal(name)
         if not self._exit.done():
             await send_signal(self._keeper, self._token(), name)
@@ -118,7 +92,7 @@ class LocalSession(Session):
         return await asyncio.shield(self._exit)
 
     def at_prompt(self) -> bool | None:
-        fd = self._open_fd()
+        fd = self._master.fileno()
         try:
             if self._exit.done():
                 return None
@@ -141,7 +115,7 @@ class LocalSession(Session):
 
     async def keep(self, record: bytes) -> None:
         """As `Session.keep`. Raises `webterm.errors.TooBig`."""
-        self._open_fd()
+        self._master.fileno()
         if len(record) > _MAX_RECORD:
             raise TooBig(f"a record holds at most {_MAX_RECORD // 1024} KiB")
         try:
@@ -154,7 +128,7 @@ class LocalSession(Session):
     async def aclose(self) -> None:
         if self._state is _State.OPEN:
             self._state = _State.CLOSING
-            self._wake()
+            self._master.shut()
             self._ending = self._loop.create_task(self._end())
         if self._ending is not None:
             await asyncio.shield(self._ending)
@@ -179,41 +153,15 @@ class LocalSession(Session):
 
     def _release(self) -> None:
         self._state = _State.CLOSED
-        self._wake()
-        fds, self.fd, self.memory = (self.fd, self.memory), None, None
-        if fds[0] is not None:
-            self._loop.remove_reader(fds[0])
-            self._loop.remove_writer(fds[0])
-        for fd in fds:
-            if fd is not None:
-                os.close(fd)
+        self._master.close()
+        self.fd = None
+        if self.memory is not None:
+            os.close(self.memory)
+            self.memory = None
         self._on_closed()
 
     def _token(self) -> str:
         return self.token or ""
-
-    def _open_fd(self) -> int:
-        if self.fd is None or self._state is not _State.OPEN:
-            raise TerminalExited("the terminal is closed")
-        return self.fd
-
-    async def _ready(
-        self, fd: int, add: Callable[[int, Callable[[], None]], object], remove: Callable[[int], object]
-    ) -> None:
-        """Wait until the descriptor is ready, or the program ends, or the session closes."""
-        future: asyncio.Future[None] = self._loop.create_future()
-        self._waiting.add(future)
-        add(fd, lambda: _resolve(future))
-        try:
-            await future
-        finally:
-            self._waiting.discard(future)
-            if self.fd == fd:  # else it is closed, and the number may be another's
-                remove(fd)
-
-    def _wake(self) -> None:
-        for future in self._waiting:
-            _resolve(future)
 
 
 async def send_signal(keeper: KeeperClient, token: str, name: str) -> None:
@@ -239,8 +187,3 @@ def _parent(pid: int) -> int | None:
         return None
     finally:
         os.close(fd)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -9,6 +9,8 @@ from webterm.ids import WorkspaceId
 from webterm.runtime import Runtime
 
 _HOLDER = "runtime-"
+_PLACELESS = 24
+"""Characters that a token without a place has at most."""
 _PLACED = re.compile(r"(in|at)-(.+)-[A-Za-z0-9_-]{16}")
 """``in`` a sandbox, or unconfined ``at`` a workspace. A token without a place is 22 characters, too few for this."""
 
@@ -32,15 +34,20 @@ def is_confined(token: str) -> bool:
     return match is not None and match[1] == "in"
 
 
+def unconfined_beginning(workspace: WorkspaceId) -> str:
+    """How the tokens of a workspace's unconfined programs begin; 16 characters follow."""
+    return f"at-{workspace}-"
+
+
 def holder_token(workspace: WorkspaceId) -> str:
     """The token of what holds a workspace's sandbox."""
     return _HOLDER + workspace
 
 
-def is_holder(token: str) -> bool:
-    """Whether this is a sandbox's holder, and nobody's program."""
-    return token.startswith(_HOLDER) and len(token) > len(_HOLDER) + 16
+def is_local(token: str) -> bool:
+    """Whether this is a program of the local driver's; another driver's tokens begin in another way."""
+    return len(token) <= _PLACELESS or _placed(token) is not None
 
 
 def _placed(token: str) -> re.Match[str] | None:
-    return None if len(token) <= 24 else _PLACED.fullmatch(token)
+    return None if len(token) <= _PLACELESS else _PLACED.fullmatch(token)

@@ -84,6 +84,22 @@ class Passage:
         """Of nsenter(1)."""
         return tuple(f"--{_KINDS[kind]}=/proc/{self.holder}/fd/{fd}" for kind, fd in self.descriptors.items())
 
+    def network(self) -> tuple[int, ...]:
+        """What has to be entered, in this order, to get into the sandbox's own network; empty if it has none."""
+        ways = ("user", "net") if "net" in self.descriptors else ()
+        return tuple(self.descriptors[kind] for kind in ways if kind in self.descriptors)
+
+    def copied(self) -> Passage:
+        """The same with descriptors of its own. Raises OSError where there are no more."""
+        found: dict[str, int] = {}
+        try:
+            for kind, fd in self.descriptors.items():
+                found[kind] = os.dup(fd)
+        except OSError:
+            Passage(holder=self.holder, descriptors=found).close()
+            raise
+        return Passage(holder=self.holder, descriptors=found)
+
     def close(self) -> None:
         """Close the descriptors. To be called once."""
         for fd in self.descriptors.values():
@@ -110,6 +126,20 @@ def open_passage(pid: int) -> Passage:
             os.close(fd)
         raise
     return Passage(holder=os.getpid(), descriptors=found)
+
+
+def way_in(holder: int) -> tuple[int, Passage]:
+    """The first process of a sandbox, and the passage. ``holder`` is bubblewrap, which has no other child. Blocks."""
+    children = Path(f"/proc/{holder}/task/{holder}/children").read_text().split()
+    if len(children) != 1:
+        raise Unavailable("the sandbox has not come up")
+    pid = int(children[0])
+    passage = open_passage(pid)
+    # Its number has not been used again meanwhile if it still is the child.
+    if Path(f"/proc/{holder}/task/{holder}/children").read_text().split() != children:
+        passage.close()
+        raise Unavailable("the sandbox has ended")
+    return pid, passage
 
 
 def _go_outwards(found: dict[str, int]) -> None:

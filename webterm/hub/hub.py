@@ -40,6 +40,16 @@ class HubLimits:
     keep_exited: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What outlived another server."""
+
+    driver: str
+    session: Session
+    log: Log
+    record: Record
+
+
 class Hub:
     """Opens terminals, finds them again, and lets them go."""
 
@@ -66,8 +76,13 @@ class Hub:
 
     async def start(self) -> None:
         """Bring back the terminals that outlived another server, at the very byte."""
+        found: dict[str, _Found] = {}
         for name, driver in self._drivers.items():
-            await self._bring_back(name, driver)
+            found |= await self._kept(name, driver)
+        for intake in {id(each): each for each in map(self._intake, self._drivers)}.values():
+            intake.recover(lambda key: found[key].log if key in found else None)
+        for each in found.values():
+            self._bring_back(each)
         self._tasks.run(self._sweep_for_ever())
 
     async def open(
@@ -147,6 +162,10 @@ class Hub:
         """The terminals of a workspace whose programs run."""
         terminals = self._terminals.values()
         return [t for t in terminals if t.record.workspace == workspace and t.state < State.EXITED]
+
+    def is_viewed(self, workspace: WorkspaceId) -> bool:
+        """Whether somebody looks at a terminal of a workspace, or is just opening one."""
+        return self._opening_in[workspace] > 0 or any(terminal.audience for terminal in self.alive_in(workspace))
 
     def inhabitants(self) -> set[tuple[WorkspaceId, UserId]]:
         """Who has terminals in which workspaces."""
@@ -245,31 +264,40 @@ class Hub:
         return terminal
 
     def _intake(self, name: str) -> Intake:
-        """The intake of a driver; another one if what is behind the driver died and was replaced."""
+        """The intake of a driver; another one if what is behind the driver died and was replaced.
+
+        Drivers with the same staging have the same intake: it knows whose bytes were the last.
+        """
         staging = self._drivers[name].staging
         intake = self._intakes.get(name)
         if intake is None or intake.staging != staging:
-            intake = self._intakes[name] = Intake(staging)
+            others = self._intakes.values() if staging is not None else ()
+            same = next((other for other in others if other.staging == staging), None)
+            intake = self._intakes[name] = same or Intake(staging)
         return intake
 
-    async def _bring_back(self, name: str, driver: Driver) -> None:
-        found: dict[str, tuple[Session, Log, Record]] = {}
+    @staticmethod
+    async def _kept(name: str, driver: Driver) -> dict[str, _Found]:
+        found: dict[str, _Found] = {}
         for token in await driver.kept():
             session = await driver.resume(token)
             if session is None or session.memory is None:
                 continue
             try:
                 record = Record.load(session.record)
-                found[record.id] = (session, Log(session.memory), record)
+                found[record.id] = _Found(name, session, Log(session.memory), record)
             except ValueError as error:
                 _logger.error("a kept program (pid %s) cannot be brought back: %s", session.pid, error)
-        self._intake(name).recover(lambda key: found[key][1] if key in found else None)
-        for session, log, record in found.values():
-            try:
-                self._terminal(name, session, log, record, Size(record.cols, record.rows)).start(again=True)
-            except Exception:  # one that cannot be brought back takes no other along
-                self._terminals.pop(record.id, None)
-                _logger.exception("a kept program (pid %s) cannot be brought back", session.pid)
+        return found
+
+    def _bring_back(self, found: _Found) -> None:
+        record = found.record
+        size = Size(record.cols, record.rows)
+        try:
+            self._terminal(found.driver, found.session, found.log, record, size).start(again=True)
+        except Exception:  # one that cannot be brought back takes no other along
+            self._terminals.pop(record.id, None)
+            _logger.exception("a kept program (pid %s) cannot be brought back", found.session.pid)
 
     def _close_all(self, terminals: Iterable[Terminal], source: Source) -> asyncio.Future[None]:
         closings = [self.close(terminal, source) for terminal in terminals]

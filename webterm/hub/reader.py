@@ -151,12 +151,15 @@ class Reader:
                 break
             if not data:
                 break
-            start = self._log.head
-            self._log.append(data)
-            self._listener.grew(max(start, self._log.tail))
+            self._take(data)
             if self._listener.allowed() <= 0:
                 self._pause()
         self._reached_end()
+
+    def _take(self, data: bytes) -> None:
+        start = self._log.head
+        self._log.append(data)
+        self._listener.grew(max(start, self._log.tail))
 
     async def _watch_exit(self) -> None:
         self._exit = await self._session.wait()
@@ -178,4 +181,6 @@ class Reader:
         if not self._ended:
             self._ended = True
             self._deafen()
+            if self._session.last_words:
+                self._take(self._session.last_words)
             self._listener.ended(exit_)

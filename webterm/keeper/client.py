@@ -33,12 +33,16 @@ _PACKETS_AT_ONCE = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """A program as handed over by the keeper. The descriptors belong to the receiver; ``exit``: it has ended."""
+    """A program as handed over by the keeper. The descriptors belong to the receiver; ``exit``: it has ended.
+
+    Where only a stream is held, that is the ``master``, ``pid`` is 0, and ``note`` says what it was given with.
+    """
 
     pid: int
     master: int
     memory: int | None = None
     record: bytes = b""
+    note: str = ""
     exit: Ended | None = None
 
 
@@ -164,6 +168,23 @@ class KeeperClient:
             raise
         return number(_ok(packet), "pid", 1, 2**31)
 
+    async def hold(
+        self, token: str, stream: int, *, record: bytes = b"", note: str = "", memory: int | None = None
+    ) -> None:
+        """Have the keeper hold the stream of a program that runs elsewhere, until `forget` or `hang_up`.
+
+        Both descriptors stay the caller's. ``note`` has at most 4096 characters. Cancelling leaves nothing held.
+        Raises `KeeperError`: ``too_big``, ``limit``, ``stopping``, ``descriptors_lost``; ``malformed``: the keeper is
+        an older one, which cannot.
+        """
+        fields: Message = {"token": token, "record": _record_text(record), "note": note}
+        try:
+            packet = await self._request("hold", fields, (stream,) if memory is None else (stream, memory))
+        except asyncio.CancelledError:
+            self._end_unseen(token)
+            raise
+        _ok(packet)
+
     async def tokens(self) -> list[str]:
         """The tokens of all programs, those included that have ended and are not forgotten yet."""
         return texts(_ok(await self._request("list", {})), "tokens")
@@ -175,10 +196,11 @@ class KeeperClient:
         fds = _descriptors(packet, 2 if fields.get("memory") else 1)
         exit_ = fields.get("exit")
         return Taken(
-            pid=number(fields, "pid", 1, 2**31),
+            pid=number(fields, "pid", 0, 2**31),
             master=fds[0],
             memory=fds[1] if len(fds) > 1 else None,
             record=text(fields, "record").encode("utf-8", "surrogateescape"),
+            note=str(fields.get("note", "")),
             exit=ended(exit_) if isinstance(exit_, dict) else None,
         )
 

@@ -76,6 +76,16 @@ class Household:
         pid = start_piped(order, self._soft_limit, fds)
         return self._add(Program(token=token, pid=pid, master=None, durable=False))
 
+    def hold(self, token: str, stream: int, memory: int | None, record: str, note: str) -> Program:
+        """Hold the stream of a program that runs elsewhere; both descriptors belong to it, but not where this raises.
+
+        Raises `KeeperError` (``limit``, ``stopping``, ``malformed`` for a token in use).
+        """
+        self._check(token)
+        program = Program(token=token, pid=0, master=stream, memory=memory, record=record, held=True, note=note)
+        self._programs[token] = program
+        return program
+
     def _check(self, token: str) -> None:
         if self._stopping:
             raise KeeperError("stopping", "the keeper is being stopped")
@@ -91,14 +101,15 @@ class Household:
     def end(self, program: Program, *, grace: float, whole_tree: bool, done: Callable[[int], None]) -> None:
         """End a program and forget it; ``done`` gets the number of processes that withstood.
 
-        What a program left behind that ended by itself lives on, unless it was not durable.
+        What a program left behind that ended by itself lives on, unless it was not durable. Of one that runs elsewhere
+        the stream is closed, and that is all.
         """
 
         def over(left: int) -> None:
             self.forget(program.token)
             done(left)
 
-        if program.exit is None or not program.durable or self.endings.has(program):
+        if not program.held and (program.exit is None or not program.durable or self.endings.has(program)):
             self.endings.begin(program, grace=grace, whole_tree=whole_tree, done=over)
         else:
             over(0)

@@ -38,7 +38,8 @@ class Program:
     """A program and what is kept with it. ``pid`` is its own as long as ``exit`` is None: nobody has reaped it.
 
     One that is not ``durable`` ends with the server, and what it started ends with it. Without a terminal there is no
-    ``master``.
+    ``master``. Of a program that runs elsewhere only a stream is ``held``, as ``master``, with a ``note`` on where that
+    leads: it has no process here, and no exit.
     """
 
     token: str
@@ -48,6 +49,8 @@ class Program:
     record: str = ""
     durable: bool = True
     exit: Ended | None = None
+    held: bool = False
+    note: str = ""
     left: set[Process] = field(default_factory=set)
     """What is left of a program that has ended, where that is not to live on."""
 

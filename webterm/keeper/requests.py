@@ -31,6 +31,7 @@ from webterm.keeper.wire import (
 
 _log = logging.getLogger("webterm.keeper")
 
+_LONGEST_NOTE = 4096
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -94,6 +95,21 @@ class Requests:
         program = self._household.start_piped(token, _order(packet.message), packet.fds)
         self._reply(link, packet, {"token": token, "pid": program.pid})
 
+    def _hold(self, link: Link, packet: Packet) -> None:
+        message = packet.message
+        token = _token(message)
+        if message.get("descriptors_lost"):
+            raise KeeperError("descriptors_lost", "the keeper has too many open files")
+        if not 1 <= len(packet.fds) <= 2:
+            raise KeeperError("malformed", "the stream has to come along, and at most memory with it")
+        note = text(message, "note")
+        if len(note) > _LONGEST_NOTE:
+            raise KeeperError("too_big", f"a note exceeds {_LONGEST_NOTE} characters")
+        memory = packet.fds[1] if len(packet.fds) > 1 else None
+        self._household.hold(token, packet.fds[0], memory, _record(message), note)
+        packet.fds.clear()
+        self._reply(link, packet, {"token": token})
+
     def _list(self, link: Link, packet: Packet) -> None:
         kept = [program.token for program in self._household if program.durable]
         self._reply(link, packet, {"tokens": kept})
@@ -104,6 +120,8 @@ class Requests:
             raise KeeperError("no_such_program", "it has no terminal")
         fds = [program.master] if program.memory is None else [program.master, program.memory]
         fields: Message = {"pid": program.pid, "record": program.record, "memory": program.memory is not None}
+        if program.held:
+            fields["note"] = program.note
         self._reply(link, packet, {**fields, "exit": _shown(program.exit)}, *fds)
 
     def _keep(self, link: Link, packet: Packet) -> None:
@@ -113,6 +131,8 @@ class Requests:
     def _signal(self, link: Link, packet: Packet) -> None:
         program = self._program(packet)
         name = text(packet.message, "name")
+        if program.held:
+            raise KeeperError("malformed", "the program does not run here")
         if name not in SIGNALS or packet.message.get("to") != "foreground":
             raise KeeperError("malformed", f"name must be one of {', '.join(SIGNALS)}, to must be foreground")
         if program.exit is None:
@@ -133,7 +153,7 @@ class Requests:
 
     def _forget(self, link: Link, packet: Packet) -> None:
         program = self._program(packet)
-        if program.exit is None:
+        if program.exit is None and not program.held:
             raise KeeperError("malformed", "the program is running: hang up first")
         if not self._household.endings.has(program):
             self._household.forget(program.token)
@@ -154,6 +174,7 @@ class Requests:
         "hello": _hello,
         "spawn": _spawn,
         "run": _run,
+        "hold": _hold,
         "list": _list,
         "take": _take,
         "keep": _keep,

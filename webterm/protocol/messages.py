@@ -27,7 +27,7 @@ from webterm.protocol.message import (
     SignalName,
     Window,
 )
-from webterm.protocol.runtime_messages import Runtime
+from webterm.protocol.runtime_messages import FromClientAboutRuntimes, FromServerAboutRuntimes
 
 # Client to server.
 
@@ -311,6 +311,7 @@ FromClient = (
     | Ping
     | FromClientAboutCommands
     | FromClientAboutFiles
+    | FromClientAboutRuntimes
 )
 FromServer = (
     Ready
@@ -330,7 +331,7 @@ FromServer = (
     | Pong
     | FromServerAboutCommands
     | FromServerAboutFiles
-    | Runtime
+    | FromServerAboutRuntimes
 )
 
 decoder: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)

@@ -6,7 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest revision of ``migrations/versions``, which leads to these tables."""
 
 NAMES = {
@@ -193,6 +193,18 @@ members = sa.Table(
     sa.Column("user", Words, primary_key=True, index=True),
     sa.Column("role", Number, nullable=False),
     sa.Column("created", Seconds, nullable=False),
+)
+
+preview_shares = sa.Table(
+    "preview_shares",
+    metadata,
+    sa.Column("id", Words, primary_key=True),
+    sa.Column("hash", Words, nullable=False, unique=True),
+    sa.Column("workspace", Words, sa.ForeignKey("workspaces.id", ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("port", Number, nullable=False),
+    sa.Column("created_by", Words, nullable=False),  # a host application's people have no row in ``users``
+    sa.Column("created", Seconds, nullable=False),
+    sa.Column("expires", Seconds, nullable=False, index=True),
 )
 
 workspace_changes = sa.Table(

@@ -12,13 +12,14 @@ from __future__ import annotations
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from aiohttp import web
 
 from webterm.access import Actor
 from webterm.accounts.throttle import group_of
-from webterm.errors import MissingScope, NotSignedIn, WebtermError, WrongOrigin
+from webterm.errors import MissingScope, NotSignedIn, PreviewFailed, WebtermError, WrongOrigin
 from webterm.web.bodies import receive
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
@@ -33,15 +34,17 @@ BEGUN = web.RequestKey("webterm_begun", int)
 """The status of an answer that has begun."""
 ROW = web.RequestKey("webterm_row", Row)
 """What the table says about a request that was let in."""
+FOREIGN = web.ResponseKey("webterm_foreign", bool)
+"""Of an app's answer in a preview, which has all the headers that it shall have: whether it names its media type."""
 POLICY = "Content-Security-Policy"
 GONE = 499
 """What others log, too, where the peer did not wait for its answer."""
 
 
-def guarded(row: Row) -> Handler:
-    """The row's handler behind the whole chain."""
+def guarded(row: Row, chain: Sequence[Step] | None = None) -> Handler:
+    """The row's handler behind the whole chain, or behind a part of it."""
     handler = row.handler
-    for step in reversed(CHAIN):
+    for step in reversed(CHAIN if chain is None else chain):
         handler = partial(step, row, handler)
     return handler
 
@@ -50,6 +53,10 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
     """The last hand on every answer of ours, the WebSocket handshake included (a signal of aiohttp)."""
     if REQUEST_ID in request:
         request[BEGUN] = response.status
+        if (typed := response.get(FOREIGN)) is not None:
+            if not typed:  # the library has named one, and browsers would not look for themselves
+                response.headers.popall("Content-Type", None)
+            return
         own_policy = response.headers.get(POLICY)
         response.headers.update(site(request).headers)
         if own_policy is not None:
@@ -92,7 +99,7 @@ async def _answered(row: Row, handler: Handler, request: web.Request) -> web.Str
 
 def _refusal(row: Row, request: web.Request, error: Exception) -> web.Response:
     if isinstance(error, WebtermError):
-        if error.status >= 500:
+        if error.status >= 500 and not isinstance(error, PreviewFailed):  # which is somebody's app's affair
             log.warning("%s %s: %s", request[REQUEST_ID], error.code, error)
         return from_error(error)
     if isinstance(error, web.HTTPException):
@@ -191,4 +198,17 @@ def check_access(row: Row, who: Actor | None) -> None:
             raise MissingScope(f"this needs the scope {row.access}")
 
 
-CHAIN = (_logged, _answered, _for_us, _preflight, _received, _known, _limited, _from_own_page, _let_in)
+Step = Callable[[Row, Handler, web.Request], Awaitable[web.StreamResponse]]
+CHAIN: Sequence[Step] = (
+    _logged,
+    _answered,
+    _for_us,
+    _preflight,
+    _received,
+    _known,
+    _limited,
+    _from_own_page,
+    _let_in,
+)
+OUTER: Sequence[Step] = (_logged, _answered)
+"""For what is no name of this server's own, where nobody is known."""

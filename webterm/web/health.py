@@ -7,18 +7,35 @@ from collections.abc import Sequence
 from aiohttp import web
 from msgspec import Struct
 
+from webterm.runtime import DriverHealth
 from webterm.web.bodies import json
 from webterm.web.row import Row
-from webterm.web.site import site, visitor
+from webterm.web.site import site, visitor, work
+
+
+class EngineHealth(Struct, frozen=True, kw_only=True):
+    """The container engine, as it was seen within a second. ``reason``: why it cannot be used; ``containers``: how many
+    run."""
+
+    works: bool
+    reason: str
+    version: str
+    containers: int
 
 
 class Health(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What monitoring asks for. All but ``status`` is told to people who are signed in only."""
+    """What monitoring asks for. All but ``status`` is told to people who are signed in only.
+
+    ``mode`` is the driver of workspaces that ask for none, now, and ``reason`` why it is another one than usual.
+    """
 
     status: str
     version: str | None = None
     connections: int | None = None
     counts: dict[str, int] | None = None
+    mode: str | None = None
+    reason: str | None = None
+    engine: EngineHealth | None = None
 
 
 async def health(request: web.Request) -> web.StreamResponse:
@@ -27,7 +44,27 @@ async def health(request: web.Request) -> web.StreamResponse:
         return json(Health(status="ok"))
     here = site(request)
     counts = here.terminals.hub.counts()
-    return json(Health(status="ok", version=here.version, connections=len(here.connections), counts=counts))
+    choosing = work(request).runtimes.choosing
+    if choosing.health is not None:  # where nobody has needed to know, nobody looks
+        await choosing.look()
+    usual = choosing.chosen(None)
+    return json(
+        Health(
+            status="ok",
+            version=here.version,
+            connections=len(here.connections),
+            counts=counts,
+            mode=usual.driver,
+            reason=usual.reason or None,
+            engine=_engine(choosing.health),
+        )
+    )
+
+
+def _engine(seen: DriverHealth | None) -> EngineHealth | None:
+    if seen is None:
+        return None
+    return EngineHealth(works=seen.works, reason=seen.reason, version=seen.version, containers=seen.runtimes)
 
 
 ROWS: Sequence[Row] = (

@@ -57,7 +57,7 @@ class Names:
     def __init__(self, names: frozenset[str], public_url: str | None) -> None:
         self._names = {canonical_name(name) for name in names} - {None}
         self._public_scheme = urlsplit(public_url or "").scheme
-        self._public_origin = _origin_of(public_url) if public_url else None
+        self._public_origin = origin_of(public_url) if public_url else None
 
     def allows(self, host: Authority) -> bool:
         """Whether a request for ``host`` is for us. Any port: a forwarded port is as good as our own."""
@@ -73,7 +73,8 @@ class Names:
         return origin in (self._public_origin, host.origin(scheme))
 
 
-def _origin_of(url: str) -> str:
+def origin_of(url: str) -> str:
+    """The origin of pages at a URL."""
     parts = urlsplit(url)
     name = parts.hostname or ""
     host = canonical_name(f"[{name}]" if ":" in name else name) or ""

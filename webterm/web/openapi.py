@@ -33,7 +33,9 @@ class Chapter(NamedTuple):
 
 CHAPTERS = (
     Chapter("Terminals", "Programs with a terminal.", ("/api/v1/terminals", "/ws")),
-    Chapter("Workspaces", "Workspaces, and their files.", ("/api/v1/workspaces", "/api/v1/templates")),
+    Chapter(
+        "Workspaces", "Workspaces, and their files.", ("/api/v1/workspaces", "/api/v1/templates", "/api/v1/runtimes")
+    ),
     Chapter("Account", "Signing in, and one's own account.", ("/api/v1/auth",)),
     Chapter("Administration", "Other people, and what they did.", ("/api/v1/",)),
     Chapter("Server", "The page, these documents, and whether all is well.", ("/",)),

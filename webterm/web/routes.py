@@ -21,6 +21,9 @@ from webterm.web import (
     metrics,
     oidc,
     page,
+    preview_shares,
+    previews,
+    runtimes,
     searches,
     socket,
     templates,
@@ -34,6 +37,7 @@ from webterm.web import (
 )
 from webterm.web.documents import DOCUMENTS, Documents
 from webterm.web.gate import add_headers, guarded
+from webterm.web.preview_hosts import on_preview_hosts
 from webterm.web.row import Row
 from webterm.web.site import SITE, Site
 from webterm.web.transfers import not_yet
@@ -47,6 +51,8 @@ ROWS: Sequence[Row] = (
     *tickets.ROWS,
     *terminals.ROWS,
     *workspaces.ROWS,
+    *runtimes.ROWS,
+    *preview_shares.ROWS,
     *members.ROWS,
     *templates.ROWS,
     *files.ROWS,
@@ -112,8 +118,11 @@ def install(app: web.Application, site: Site) -> None:
             methods[row.path].add("HEAD")
     for path, allowed in methods.items():
         app.router.add_route("*", site.prefix + path, guarded(_refusing(path, allowed)))
-    app.router.add_route("*", site.prefix + NOWHERE.path, guarded(NOWHERE))
-    site.metrics.declare([*rows(site), NOWHERE])
+    for row in (*previews.ROWS, NOWHERE):  # of every method, and in no document
+        app.router.add_route("*", site.prefix + row.path, guarded(row), expect_handler=not_yet)
+    if site.settings.previews.domain is not None:
+        app.middlewares.append(on_preview_hosts(site))
+    site.metrics.declare([*rows(site), *previews.ROWS, NOWHERE])
 
 
 def _refusing(path: str, allowed: set[str]) -> Row:

@@ -229,7 +229,13 @@ def _speakers(bench: Workbench | None) -> list[MakeSpeaker]:
     return [
         partial(FileSpeaker, files=bench.files, watches=bench.watches),
         partial(CommandSpeaker, executions=bench.executions, shells=bench.line_shells),
-        partial(RuntimeSpeaker, runtimes=bench.runtimes, workspaces=bench.workspaces),
+        partial(
+            RuntimeSpeaker,
+            runtimes=bench.runtimes,
+            workspaces=bench.workspaces,
+            looks=bench.looks,
+            holds=bench.files.holds,
+        ),
     ]
 
 

@@ -14,10 +14,11 @@ from contextlib import asynccontextmanager
 from aiohttp import ClientError, HttpVersion11, web
 
 from webterm.access import Actor
-from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown, WebtermError
+from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown
 from webterm.ids import ProofId
 from webterm.web.gate import ROW, check_access
 from webterm.web.site import ASKED, actor, site, visitor
+from webterm.web.spans import Span
 from webterm.web.visitors import find
 
 RECENT = 0.5
@@ -28,56 +29,27 @@ BROKEN = (ClientError, ConnectionError, web.PayloadAccessError, web.RequestPaylo
 """What reading raises when no more comes of a body that is not whole."""
 
 
-class Transfer:
+class Transfer(Span):
     """One such request, as `webterm.web.connections` looks after it."""
 
     def __init__(self, request: web.Request) -> None:
+        super().__init__(site(request).long_requests.standstill)
         self.actor: Actor = actor(request)
         self.proof: ProofId | None = visitor(request).proof
         self.asked = request[ASKED]
         self._request = request
-        self._standstill = site(request).long_requests.standstill
         self._good_until = 0.0
-        self._scope: asyncio.Timeout | None = None
-        self._ended: WebtermError | None = None
 
     async def revoke(self) -> None:
         """The right has ended."""
-        self._end(NotSignedIn("you have signed out"))
+        self.end(NotSignedIn("you have signed out"))
 
     async def renew(self) -> None:
         """Role and tier are others now, which changes nothing here."""
 
     async def shutdown(self) -> None:
         """The server stops."""
-        self._end(ShuttingDown("the server stops"))
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """While the block runs, what ends the transfer raises in it: `webterm.errors.NotSignedIn`,
-        `webterm.errors.ShuttingDown`, and HTTP 408 when the peer stands still."""
-        try:
-            async with asyncio.timeout(None) as self._scope:
-                if self._ended is not None:
-                    raise self._ended
-                yield
-        except TimeoutError:
-            if self._scope is None or not self._scope.expired():
-                raise
-            if self._ended is not None:
-                raise self._ended from None
-            raise web.HTTPRequestTimeout(text=f"nothing came or went for {self._standstill:g} seconds") from None
-        finally:
-            self._scope = None
-
-    @asynccontextmanager
-    async def waiting(self) -> AsyncIterator[None]:
-        """Around each wait for the peer, which has to move within `LongRequests.standstill` seconds."""
-        self._set(self._standstill)
-        try:
-            yield
-        finally:
-            self._set(None)
+        self.end(ShuttingDown("the server stops"))
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The request's body in pieces of about `PIECE` bytes, as fast as they are taken.
@@ -108,29 +80,9 @@ class Transfer:
             await self.still()
             self._good_until = now + RECENT
 
-    async def arriving(self) -> AsyncIterator[bytes]:
+    def arriving(self) -> AsyncIterator[bytes]:
         """The request's body as it arrives. Raises `webterm.errors.InvalidRequest` for one that breaks off."""
-        await invite(self._request)
-        content = self._request.content
-        while True:
-            try:
-                async with self.waiting():
-                    piece = await content.readany()
-            except BROKEN as error:
-                raise InvalidRequest("the body broke off") from error
-            if not piece:
-                return
-            yield piece
-
-    def _end(self, error: WebtermError) -> None:
-        self._ended = self._ended or error
-        self._set(0.0)
-
-    def _set(self, seconds: float | None) -> None:
-        scope = self._scope
-        if scope is not None and not scope.expired():
-            now = asyncio.get_running_loop().time()
-            scope.reschedule(now if self._ended is not None else None if seconds is None else now + seconds)
+        return arriving(self._request, self)
 
 
 @asynccontextmanager
@@ -142,6 +94,20 @@ async def transferring(request: web.Request) -> AsyncIterator[Transfer]:
     transfer = Transfer(request)
     async with site(request).long_requests.joined(transfer), transfer.running():
         yield transfer
+
+
+async def arriving(request: web.Request, span: Span) -> AsyncIterator[bytes]:
+    """A request's body as it arrives. Raises `webterm.errors.InvalidRequest` for one that breaks off."""
+    await invite(request)
+    while True:
+        try:
+            async with span.waiting():
+                piece = await request.content.readany()
+        except BROKEN as error:
+            raise InvalidRequest("the body broke off") from error
+        if not piece:
+            return
+        yield piece
 
 
 async def gathered(arriving: AsyncIterable[bytes], size: int = PIECE) -> AsyncIterator[bytes]:

@@ -164,7 +164,7 @@ async def stop(request: web.Request) -> web.StreamResponse:
 
 async def status(request: web.Request) -> web.StreamResponse:
     """How a workspace stands."""
-    return json(await _status(request, await work(request).runtimes.status(actor(request), workspace_of(request))))
+    return json(await _status(request, await work(request).looks.status(actor(request), workspace_of(request))))
 
 
 async def ensure_default(request: web.Request) -> web.StreamResponse:

@@ -16,10 +16,11 @@ from webterm.events import CommandRun, Tell
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
 from webterm.hub.tasks import Tasks
+from webterm.ids import WorkspaceId
 from webterm.session import Driver, Launch
 from webterm.terminals.rules import PlaceOf
 from webterm.work.holds import Holds
-from webterm.work.runtimes import RuntimeChanged
+from webterm.work.runtime_news import RuntimeChanged
 from webterm.work.underway import Stay, Underway
 
 TIMEOUT = 60.0
@@ -228,6 +229,10 @@ class Executions:
             truncated=frozenset(truncated),
             outcome=outcome,
         )
+
+    def is_in(self, workspace: WorkspaceId) -> bool:
+        """Whether a command is under way in a workspace."""
+        return self._underway.is_in(workspace)
 
     def on_runtime(self, changed: RuntimeChanged) -> None:
         """For `webterm.work.runtimes.Runtimes.subscribe`: a workspace that stops ends its commands."""

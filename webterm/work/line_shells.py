@@ -10,11 +10,12 @@ from webterm.access import Actor, Source
 from webterm.events import CommandRun, Tell
 from webterm.exits import Exit
 from webterm.hub.tasks import Tasks
+from webterm.ids import WorkspaceId
 from webterm.session import Driver, Launch
 from webterm.terminals.rules import PlaceOf
 from webterm.work.holds import Holds
 from webterm.work.line_shell import Done, LineShell, State, Text
-from webterm.work.runtimes import RuntimeChanged
+from webterm.work.runtime_news import RuntimeChanged
 from webterm.work.underway import Stay, Underway
 
 __all__ = ["Done", "LineShells", "OpenShell", "State", "Text"]
@@ -116,6 +117,10 @@ class LineShells:
             raise
         self._tell(CommandRun(source=source, action="lines.open", workspace=stay.workspace, program=""))
         return lines
+
+    def is_in(self, workspace: WorkspaceId) -> bool:
+        """Whether a shell is under way in a workspace."""
+        return self._underway.is_in(workspace)
 
     def on_runtime(self, changed: RuntimeChanged) -> None:
         """For `webterm.work.runtimes.Runtimes.subscribe`: a workspace that stops ends its shells."""

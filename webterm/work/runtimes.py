@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from webterm.access import ITSELF, Actor, Role, Scope, Source
-from webterm.errors import (
-    Conflict,
-    IsolationRefused,
-    MissingScope,
-    NoSuchDriver,
-    RuntimeBusy,
-    WebtermError,
-)
+from webterm.errors import MissingScope, RuntimeBusy, WebtermError
 from webterm.hub.hub import Hub
 from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
-from webterm.runtime import Runtime, RuntimeLimits, RuntimeState
+from webterm.runtime import Runtime, RuntimeState
 from webterm.session import Driver
 from webterm.settings import Settings
-from webterm.settings_accounts import Tier
 from webterm.terminals.rules import Place
 from webterm.work.admission import no_such
+from webterm.work.choosing import Choice, Choosing
 from webterm.work.endings import Ending, MemberChanged, MemberGone, WorkspaceGone
+from webterm.work.idle import Idle, InUse
+from webterm.work.plans import Plans
+from webterm.work.runtime_news import OnRuntime, RuntimeChanged, RuntimeNews, RuntimeStatus
+from webterm.work.whereabouts import Whereabouts
 from webterm.work.workspaces import Workspace, Workspaces
 
 __all__ = ["OnRuntime", "RuntimeChanged", "RuntimeState", "RuntimeStatus", "Runtimes"]
@@ -35,43 +32,15 @@ __all__ = ["OnRuntime", "RuntimeChanged", "RuntimeState", "RuntimeStatus", "Runt
 PATIENCE = 2.0
 """Seconds for which `Runtimes.start` and `Runtimes.stop` wait; what takes longer goes on."""
 
-BLOCK = 4096
-"""Bytes that even an empty file's room is rounded up to, on most disks."""
-
 log = logging.getLogger("webterm.work")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeChanged:
-    """A runtime has come to this state, or has said how far it is. ``message`` is a line for people, or empty."""
-
-    workspace: WorkspaceId
-    state: RuntimeState
-    message: str = ""
-
-
-OnRuntime = Callable[[RuntimeChanged], None]
-"""Called in the loop. It may not wait; what it raises is logged and keeps nobody else from being told."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeStatus:
-    """How a workspace's runtime stands. ``terminals`` is how many run there, ``ports`` what its programs listen on."""
-
-    state: RuntimeState
-    message: str
-    driver: str
-    terminals: int
-    ports: tuple[int, ...] = ()
 
 
 class Runtimes:
     """The runtimes of all workspaces, which are started when something is to run there.
 
-    ``Runtimes(workspaces, hub, drivers, settings, shared={LocalDriver.name}, default=LocalDriver.name)``: ``shared``
-    are the drivers whose programs run on this machine itself, so that only a sandbox keeps people's apart. `start_up`
-    when workspaces and hub have started; `aclose` before the hub is closed. What runs outlives that, as the driver
-    says. `place` is the `webterm.terminals.rules.PlaceOf` of all terminals.
+    ``Runtimes(workspaces, hub, drivers, settings, choosing)``. `start_up` when workspaces and hub have started;
+    `aclose` before the hub is closed. What runs outlives that, as the driver says. `place` is the
+    `webterm.terminals.rules.PlaceOf` of all terminals.
     """
 
     def __init__(
@@ -80,39 +49,60 @@ class Runtimes:
         hub: Hub,
         drivers: Mapping[str, Driver],
         settings: Settings,
+        choosing: Choosing,
         *,
-        shared: Collection[str],
-        default: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._workspaces = workspaces
         self._hub = hub
         self._drivers = drivers
         self._settings = settings
-        self._shared = frozenset(shared)
-        self._default = default
-        self._states: dict[WorkspaceId, RuntimeChanged] = {}
+        self.choosing = choosing
+        self.plans = Plans(workspaces, settings, shared={choosing.local}, contained={choosing.contained})
+        self._where = Whereabouts(hub, drivers, choosing, self.plans.homes)
+        self._news = RuntimeNews()
         self._starts: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._stops: dict[WorkspaceId, asyncio.Task[None]] = {}
+        self._resting: set[WorkspaceId] = set()  # stopping, and who wants to be there may come in afterwards
         self._stopped: Counter[WorkspaceId] = Counter()
-        self._bare: set[WorkspaceId] = set()  # started, without a sandbox that could be asked
-        self._subscribers: list[OnRuntime] = []
+        self.idle = Idle(
+            settings.runtimes.idle_minutes * 60,
+            up=lambda: self._where.at(choosing.contained),
+            is_idle=self._where.is_idle,
+            tell=self._news.warn,
+            stop=self._rest,
+            clock=clock,
+        )
+        self.idle.subscribe(self._is_viewed)
         self._tasks = Tasks("runtimes")
+        choosing.subscribe(lambda: self._tasks.run(self._adopt()))
         workspaces.subscribe(self._on_ending)
 
     def subscribe(self, callback: OnRuntime) -> None:
         """Have ``callback`` called with every change of a runtime's state, and every line of progress."""
-        self._subscribers.append(callback)
+        self._news.subscribe(callback)
 
     def unsubscribe(self, callback: OnRuntime) -> None:
         """No longer. Twice is harmless."""
-        if callback in self._subscribers:
-            self._subscribers.remove(callback)
+        self._news.unsubscribe(callback)
+
+    def used_by(self, in_use: InUse) -> None:
+        """Have ``in_use`` asked before a runtime is stopped because nobody uses it."""
+        self.idle.subscribe(in_use)
+        self._where.subscribe(in_use)
+
+    def touch(self, workspace: WorkspaceId) -> None:
+        """Somebody uses a runtime: it does not stop by itself for as long as the settings say."""
+        self.idle.touch(workspace)
 
     async def start_up(self) -> None:
         """End what runs where its person may not be any more: rights end while no server runs, too.
 
-        Sandboxes that have outlived the server before are taken over by their drivers in the background.
+        Sandboxes and containers that have outlived the server before are taken over in the background.
         """
+        for name in self.plans.homes & self._drivers.keys():
+            self._drivers[name].on_runtime_ended = partial(self._on_runtime_ended, name)
+        await self.choosing.start()
         for left in self._workspaces.left():
             self._end(left, ITSELF)
         lived_on: set[WorkspaceId] = set()
@@ -123,36 +113,44 @@ class Runtimes:
                 self._hub.evict(workspace, user)
         for workspace in lived_on:
             self._tasks.run(self._take_over(workspace))
+        self.idle.start()
 
     async def aclose(self) -> None:
         """Stop starting and stopping. Runtimes stay as they are. Twice is harmless."""
+        await self.idle.aclose()
+        await self.choosing.aclose()
         await self._tasks.aclose()
+
+    async def end_containers(self) -> None:
+        """Stop those that are up, when everything is to end with the server. After `aclose`."""
+        await self._where.end_containers()
 
     async def place(self, actor: Actor, workspace: str | None, driver: str | None) -> Place:
         """Where a terminal or command goes. The runtime of its workspace is up then.
 
-        Without a workspace the server's owner gets the machine as it is, and others, where a sandbox keeps people
-        apart, their home workspace. Raises `webterm.errors.NoSuchWorkspace`, `webterm.errors.ReadOnly`,
+        Without a workspace the server's owner gets the machine as it is, and others, where a sandbox or container keeps
+        people apart, their home workspace. Raises `webterm.errors.NoSuchWorkspace`, `webterm.errors.ReadOnly`,
         `webterm.errors.MissingScope` for a proof of identity that is not good for workspaces,
         `webterm.errors.NoSuchDriver`, `webterm.errors.Conflict` for a driver that is not the workspace's,
-        `webterm.errors.RuntimeBusy`, `webterm.errors.IsolationRefused`, and what `Driver.start` raises.
+        `webterm.errors.RuntimeBusy`, `webterm.errors.IsolationRefused`, `webterm.errors.ImageRefused`, and what
+        `Driver.start` raises.
         """
         mark = self._workspaces.mark()
         if workspace is not None and not actor.may(Scope.WORKSPACES_WRITE):
             raise MissingScope(f"programs in a workspace need the scope {Scope.WORKSPACES_WRITE}")
         if workspace is None:
-            name = driver or self._default
-            if actor.owner or name not in self._shared or self._settings.local.isolation == "none":
-                return Place(driver=name)
-            self._check_isolation(name)
+            if (outside := await self._outside(actor, driver)) is not None:
+                return Place(driver=outside)
             found = await self._workspaces.home(actor)
         else:
             found = await self._workspaces.allowed(actor, workspace, Role.WRITE)
-        name = self._driver_of(found, driver)
+        self.touch(found.id)
+        await self._rested(found.id)
+        choice = await self._where.choose(found, driver, own=found.owner == actor.id)
         stops = self._stopped[found.id]
-        runtime = await self._up(actor, found, name)
+        runtime = await self._up(actor, found, choice)
         return Place(
-            driver=name,
+            driver=choice.driver,
             runtime=runtime,
             terminals=self._workspaces.tier(found).terminals,
             cwd=found.environment.cwd or None,
@@ -166,10 +164,12 @@ class Runtimes:
         ``failed``, with a message. Raises `webterm.errors.RuntimeBusy` while it stops.
         """
         found = await self._workspaces.allowed(actor, workspace, Role.WRITE)
-        name = self._driver_of(found, None)
-        runtime = self._runtime(actor, found, name)
-        if not await self._is_up(name, runtime):
-            start = self._begin(name, runtime)
+        self.touch(found.id)
+        await self._rested(found.id)
+        choice = await self._where.choose(found, None)
+        runtime = await self.plans.runtime(actor, found, choice.driver)
+        if not await self._is_up(choice, runtime):
+            start = self._begin(choice, runtime)
             await self._workspaces.note("workspace.start", found, by)
             await asyncio.wait([start], timeout=PATIENCE)
         return await self._status(found)
@@ -180,70 +180,68 @@ class Runtimes:
         Waits a moment; what takes longer is ``stopping`` then, and subscribers are told.
         """
         found = await self._workspaces.allowed(actor, workspace, Role.OWN)
+        await self._where.seek(found)
+        self._resting.discard(found.id)
         stop = self._end(found.id, by)
         await self._workspaces.note("workspace.stop", found, by)
         await asyncio.wait([stop], timeout=PATIENCE)
         return await self._status(found)
 
+    async def restart(self, actor: Actor, workspace: str, by: Source) -> RuntimeStatus:
+        """As `stop`, and then `start`: with the environment as it is now. Needs `Role.OWN`."""
+        found = await self._workspaces.allowed(actor, workspace, Role.OWN)
+        self._check_not_stopping(found.id)
+        choice = await self.choosing.choose(found.environment.driver)
+        await self.plans.runtime(actor, found, choice.driver)  # what cannot start again does not stop
+        self._resting.add(found.id)
+        again = self._tasks.run(self._again(actor, found, self._end(found.id, by)))
+        await self._workspaces.note("workspace.restart", found, by)
+        await asyncio.wait([again], timeout=PATIENCE)
+        return await self._status(found)
+
+    async def keep(self, actor: Actor, workspace: str) -> RuntimeStatus:
+        """Have it not stop by itself for as long as the settings say. Needs `Role.WRITE`."""
+        found = await self._workspaces.allowed(actor, workspace, Role.WRITE)
+        self.touch(found.id)
+        return await self._status(found)
+
     async def status(self, actor: Actor, workspace: str) -> RuntimeStatus:
-        """How it stands."""
+        """How it stands. See `webterm.work.looks.Looks.status` for its ports."""
         return await self._status(await self._workspaces.allowed(actor, workspace))
 
+    async def driver_at(self, workspace: WorkspaceId) -> Driver | None:
+        """The driver with which a workspace's programs run now; None: none do."""
+        here = await self._where.find(workspace) or self._where.last(workspace)
+        return None if here is None else self._drivers[here.driver]
+
     async def _status(self, found: Workspace) -> RuntimeStatus:
-        name = found.environment.driver or self._default
+        here = await self._where.seek(found)
         terminals = len(self._hub.alive_in(found.id))
-        last = self._states.get(found.id, RuntimeChanged(workspace=found.id, state=RuntimeState.ABSENT))
+        choice = here or self._where.last(found.id) or self.choosing.chosen(found.environment.driver)
+        last = self._news.last(found.id)
         state, message = last.state, last.message
         if state in (RuntimeState.ABSENT, RuntimeState.READY):
-            up = (
-                terminals
-                or found.id in self._bare
-                or (name in self._drivers and await self._drivers[name].is_up(found.id))
-            )
-            state, message = (RuntimeState.READY if up else RuntimeState.ABSENT), ""
-        return RuntimeStatus(state=state, message=message, driver=name, terminals=terminals)
-
-    def _driver_of(self, found: Workspace, asked: str | None) -> str:
-        own = found.environment.driver
-        if asked is not None and own is not None and asked != own:
-            raise Conflict(f"programs of this workspace run with the driver {own}, not {asked[:64]}")
-        name = asked or own or self._default
-        if name not in self._drivers:
-            raise NoSuchDriver(f"there is no driver {name[:64]!r}; there are {', '.join(sorted(self._drivers))}")
-        return name
-
-    def _runtime(self, actor: Actor | None, found: Workspace, name: str) -> Runtime:
-        """For programs of ``actor``; None is anybody but the server's owner."""
-        # What others have put into their workspace must not run with everything that the server's owner may do.
-        at_home = actor is not None and actor.owner and found.owner == actor.id
-        free = self._settings.local.isolation == "none" or at_home
-        confined = name in self._shared and not free
-        if confined:
-            self._check_isolation(name)
-        sandbox, wanted, tier = self._settings.sandbox, found.environment, self._workspaces.tier(found)
-        return Runtime(
-            workspace=found.id,
-            files=self._workspaces.root(found),
-            confined=confined,
-            account=found.account,
-            network=sandbox.network and wanted.network,
-            env=wanted.env,
-            image=wanted.image,
-            limits=RuntimeLimits(
-                processes=int(_least(sandbox.processes, wanted.limits.processes)),
-                memory=int(_least(sandbox.memory, wanted.limits.memory)),
-                cpu=_least(sandbox.cpu, wanted.limits.cpu),
-                file_size=int(_least(sandbox.file_size, tier.bytes)),
-                disk=_room(tier),
-            ),
+            up = here is not None or terminals or self._where.is_bare(found.id)
+            state = RuntimeState.READY if up else RuntimeState.ABSENT
+            message = "" if up else last.message or self.choosing.trouble(choice.driver)
+        return RuntimeStatus(
+            state=state,
+            message=message,
+            driver=choice.driver,
+            reason=choice.reason,
+            image=self.plans.image(found, choice.driver),
+            terminals=terminals,
+            stops_in=self.idle.stops_in(found.id),
+            limits=self.plans.limits(found),
+            network=self.plans.network(choice.driver) and found.environment.network,
+            published=await self.plans.published(found, choice.driver),
         )
 
-    def _check_isolation(self, name: str) -> None:
-        if self._settings.local.isolation == "refuse":
-            raise IsolationRefused(
-                f"only the owner of this server may start programs with the driver {name}, which keeps nobody's"
-                ' programs apart here; the setting local.isolation = "sandbox" gives everybody a sandbox'
-            )
+    async def _outside(self, actor: Actor, asked: str | None) -> str | None:
+        """The driver of a program that belongs to no workspace; None where this actor's have to."""
+        if asked is None and actor.owner:
+            return self.choosing.local
+        return self.plans.outside(actor, (await self.choosing.choose(asked)).driver)
 
     def _check_still(self, actor: Actor, found: Workspace, mark: int, stops: int) -> None:
         if self._workspaces.ended(mark, found.id, actor.id, Role.WRITE):
@@ -251,102 +249,144 @@ class Runtimes:
         if self._stopped[found.id] != stops:
             raise RuntimeBusy("the workspace has just been stopped")
 
-    async def _up(self, actor: Actor, found: Workspace, name: str) -> Runtime:
-        runtime = self._runtime(actor, found, name)
-        if not await self._is_up(name, runtime):
-            start = self._begin(name, runtime)
+    async def _up(self, actor: Actor, found: Workspace, choice: Choice) -> Runtime:
+        runtime = await self.plans.runtime(actor, found, choice.driver)
+        if not await self._is_up(choice, runtime):
+            start = self._begin(choice, runtime)
             await asyncio.wait([start])  # others may wait for it, too: who is cancelled does not cancel it
             if start.cancelled():
                 raise RuntimeBusy("the workspace has just been stopped")
             start.result()
         return runtime
 
-    async def _is_up(self, name: str, runtime: Runtime) -> bool:
+    async def _is_up(self, choice: Choice, runtime: Runtime) -> bool:
         self._check_not_stopping(runtime.workspace)
         if runtime.workspace in self._starts:
             return False
         # What is not confined has nothing that could be up or not.
-        bare = not runtime.confined and runtime.workspace in self._bare
-        return bare or await self._drivers[name].is_up(runtime.workspace)
+        if not runtime.confined and self._where.is_bare(runtime.workspace):
+            return True
+        if up := await self._drivers[choice.driver].is_up(runtime.workspace):
+            self._where.settle(runtime.workspace, choice, bare=False)
+        return up
 
     def _check_not_stopping(self, workspace: WorkspaceId) -> None:
         if workspace in self._stops:
             raise RuntimeBusy("the workspace is just stopping; come back in a moment")
 
+    async def _rested(self, workspace: WorkspaceId) -> None:
+        """Wait for a stop that nobody asked for, or that is half of a restart."""
+        while workspace in self._resting and (stop := self._stops.get(workspace)) is not None:
+            await asyncio.wait([stop])
+
     async def _take_over(self, workspace: WorkspaceId) -> None:
-        """Have a driver know of a sandbox again in which programs have lived on: it looks after their limits."""
+        """Have a driver know of a runtime again in which programs have lived on: it looks after their limits."""
         try:
             if (found := await self._workspaces.known(workspace)) is None:
                 return
-            name = self._driver_of(found, None)
-            runtime = self._runtime(None, found, name)
-            if runtime.confined and await self._is_up(name, runtime):
-                self._begin(name, runtime)
+            choice = await self._where.choose(found, None)
+            runtime = await self.plans.runtime(None, found, choice.driver)
+            if runtime.confined and await self._is_up(choice, runtime):
+                self._begin(choice, runtime)
         except WebtermError as error:
             log.warning("workspace %s: what runs there is not looked after: %s", workspace, error)
 
-    def _begin(self, name: str, runtime: Runtime) -> asyncio.Task[None]:
+    async def _adopt(self) -> None:
+        """Containers can be used from now on: take those over that are there, and remove those that nobody wants."""
+        driver = self._drivers[self.choosing.contained]
+        try:
+            wanted = await self._workspaces.present()
+            for line in await driver.collect(wanted):
+                log.info("%s", line)
+            for workspace in wanted:
+                if self._where.last(workspace) is None and await driver.is_up(workspace):
+                    await self._take_over(workspace)
+        except WebtermError as error:
+            log.warning("containers that were there before are not looked after: %s", error)
+
+    def _begin(self, choice: Choice, runtime: Runtime) -> asyncio.Task[None]:
         """The start of a runtime, whoever asked for it first."""
         self._check_not_stopping(runtime.workspace)
         if (task := self._starts.get(runtime.workspace)) is None:
-            task = self._starts[runtime.workspace] = self._tasks.run(self._start(name, runtime))
+            task = self._starts[runtime.workspace] = self._tasks.run(self._start(choice, runtime))
         return task
 
-    async def _start(self, name: str, runtime: Runtime) -> None:
+    async def _start(self, choice: Choice, runtime: Runtime) -> None:
         workspace = runtime.workspace
-        tell = partial(self._tell, workspace)
-        tell(RuntimeState.STARTING)
+        tell = partial(self._news.tell, workspace)
+        self._where.begin(workspace, choice)
+        tell(RuntimeState.STARTING, choice.reason)
         try:
-            await self._drivers[name].start(runtime, partial(tell, RuntimeState.STARTING))
-        except WebtermError as error:
-            tell(RuntimeState.FAILED, str(error))
-            raise
-        except Exception:
-            tell(RuntimeState.FAILED, "the server's log says why")
+            await self._drivers[choice.driver].start(runtime, partial(tell, RuntimeState.STARTING))
+        except BaseException as error:
+            self._where.forget(workspace)
+            if isinstance(error, Exception):
+                tell(
+                    RuntimeState.FAILED, str(error) if isinstance(error, WebtermError) else "the server's log says why"
+                )
             raise
         else:
-            if not runtime.confined:
-                self._bare.add(workspace)
-            tell(RuntimeState.READY)
+            self._where.settle(workspace, choice, bare=not runtime.confined)
+            self.touch(workspace)
+            tell(RuntimeState.READY, choice.reason)
         finally:
             self._starts.pop(workspace, None)
 
-    def _end(self, workspace: WorkspaceId, source: Source) -> asyncio.Task[None]:
+    def _end(self, workspace: WorkspaceId, source: Source, why: str = "") -> asyncio.Task[None]:
         """The stop of a runtime, whoever asked for it first."""
         if (task := self._stops.get(workspace)) is None:
-            task = self._stops[workspace] = self._tasks.run(self._stop(workspace, source))
+            task = self._stops[workspace] = self._tasks.run(self._stop(workspace, source, why))
         return task
 
-    async def _stop(self, workspace: WorkspaceId, source: Source) -> None:
+    async def _stop(self, workspace: WorkspaceId, source: Source, why: str) -> None:
         self._stopped[workspace] += 1
-        self._bare.discard(workspace)
-        self._tell(workspace, RuntimeState.STOPPING)
+        tell = partial(self._news.tell, workspace)
+        tell(RuntimeState.STOPPING, why)
         try:
             if (start := self._starts.get(workspace)) is not None:
                 start.cancel()
                 await asyncio.wait([start])
             await self._hub.close_all_in(workspace, source)
-            for driver in self._drivers.values():  # another than now may have been the workspace's when it was started
-                await driver.stop(workspace)
+            await self._where.stop(workspace)
         except WebtermError as error:
-            self._tell(workspace, RuntimeState.FAILED, str(error))
+            tell(RuntimeState.FAILED, str(error))
             raise
         except Exception:
-            self._tell(workspace, RuntimeState.FAILED, "it could not be stopped; the server's log says why")
+            tell(RuntimeState.FAILED, "it could not be stopped; the server's log says why")
             raise
         else:
-            self._tell(workspace, RuntimeState.ABSENT)
-            self._states.pop(workspace, None)
+            tell(RuntimeState.ABSENT, why)
         finally:
             self._stops.pop(workspace, None)
+            self._resting.discard(workspace)
 
-    def _tell(self, workspace: WorkspaceId, state: RuntimeState, message: str = "") -> None:
-        changed = self._states[workspace] = RuntimeChanged(workspace=workspace, state=state, message=message)
-        for callback in list(self._subscribers):
-            try:
-                callback(changed)
-            except Exception:
-                log.exception("a change of a runtime did not arrive everywhere")
+    async def _again(self, actor: Actor, found: Workspace, stop: asyncio.Task[None]) -> None:
+        await asyncio.shield(stop)
+        found = await self._workspaces.allowed(actor, found.id, Role.WRITE)  # it may have another environment now
+        await self._up(actor, found, await self._where.choose(found, None))
+
+    def _is_viewed(self, workspace: WorkspaceId) -> bool:
+        return workspace in self._starts or self._hub.is_viewed(workspace)
+
+    async def _rest(self, workspace: WorkspaceId) -> None:
+        """Nobody uses it: stop it until somebody comes."""
+        if workspace in self._stops:
+            return
+        self._resting.add(workspace)
+        minutes = self._settings.runtimes.idle_minutes
+        why = f"stopped because for {minutes:g} minutes nobody looked, and nothing ran but shells at their prompt"
+        self._end(workspace, ITSELF, why)
+        if (found := await self._workspaces.known(workspace)) is not None:
+            await self._workspaces.note("workspace.idle", found, ITSELF)
+
+    def _on_runtime_ended(self, driver: str, workspace: WorkspaceId, reason: str) -> None:
+        """A runtime has ended that we have not asked to end. Its terminals hear of that by their own ends."""
+        here = self._where.last(workspace)
+        elsewhere = here is not None and here.driver != driver
+        if elsewhere or workspace in self._stops or workspace in self._starts:
+            return
+        self._where.forget(workspace)
+        self._news.tell(workspace, RuntimeState.ABSENT, reason)
 
     def _on_ending(self, ending: Ending) -> None:
         """Rights that end do so on what runs."""
@@ -358,17 +398,3 @@ class Runtimes:
                 self._hub.evict(workspace, user)
             case MemberChanged(workspace, user, role) if role < Role.WRITE:
                 self._hub.evict(workspace, user)
-
-
-def _room(tier: Tier) -> int:
-    """The room on the disk that programs may fill.
-
-    Quotas count the bytes of files, a disk whole blocks, and directories as well: what the quotas allow must not end
-    anybody's programs. At most twice the bytes, so that a small quota stays one.
-    """
-    return tier.bytes + min(tier.bytes, BLOCK * tier.entries or tier.bytes)
-
-
-def _least(first: float, second: float) -> float:
-    """The smaller of two limits; 0 is none."""
-    return min(first, second) if first and second else first or second

@@ -12,7 +12,7 @@ from webterm.ids import UserId, WorkspaceId
 from webterm.runtime import RuntimeState
 from webterm.terminals.rules import Place, PlaceOf
 from webterm.work.holds import Hold, Holds
-from webterm.work.runtimes import RuntimeChanged
+from webterm.work.runtime_news import RuntimeChanged
 
 OnEnd = Callable[[], asyncio.Future[None]]
 """Begins to end something, and does not wait for that."""
@@ -114,6 +114,10 @@ class Underway:
             stay.close()
             raise
         return stay
+
+    def is_in(self, workspace: WorkspaceId) -> bool:
+        """Whether anything is under way in a workspace."""
+        return any(stay.workspace == workspace for stay in self._stays)
 
     def on_runtime(self, changed: RuntimeChanged) -> None:
         """A workspace that stops ends what is under way there. For `webterm.work.runtimes.Runtimes.subscribe`."""

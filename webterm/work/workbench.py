@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from webterm.work.executions import Executions
 from webterm.work.files import Files
 from webterm.work.line_shells import LineShells
+from webterm.work.looks import Looks
+from webterm.work.previews import Previews
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
 from webterm.work.watches import Watches
@@ -19,6 +21,8 @@ class Workbench:
 
     workspaces: Workspaces
     runtimes: Runtimes
+    looks: Looks
+    previews: Previews
     files: Files
     uploads: Uploads
     watches: Watches

@@ -30,9 +30,10 @@ from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
 from webterm.store.workspaces import Environment, EnvironmentLimits, Workspace
 from webterm.work.admission import Admission, Seen, no_such
-from webterm.work.directories import Directories
+from webterm.work.directories import Directories, Spot
 from webterm.work.endings import Ending, Endings, MemberChanged, MemberGone, OnEnding, WorkspaceGone
 from webterm.work.memberships import Memberships
+from webterm.work.publishing import published
 from webterm.work.templates import Templates
 from webterm.work.trash import PURGED, Trash
 
@@ -80,6 +81,7 @@ class Workspaces:
         self._store = store
         self._drivers = frozenset(drivers)
         self._clock = clock
+        self._first_port = settings.previews.ports_base
         self._directories = Directories(settings.workspaces_dir)
         self._endings = Endings(store, clock=clock)
         self._trash = Trash(store, self._directories, days=settings.workspaces.trash_days, clock=clock)
@@ -145,6 +147,17 @@ class Workspaces:
         async with self._store.reading() as conn:
             found = await workspaces.by_id(conn, workspace)
         return None if found is None or found.deleted is not None else self._admission.known(found)
+
+    async def present(self) -> frozenset[WorkspaceId]:
+        """All whose files are where they belong, also those that the database has forgotten: nothing of them ends."""
+        return frozenset(await asyncio.to_thread(self._directories.found, Spot.LIVE))
+
+    async def published(self, workspace: Workspace) -> dict[int, int]:
+        """The ports of this machine that lead into a workspace's container: see `webterm.work.publishing`."""
+        if not (self._first_port and workspace.environment.ports):
+            return {}
+        async with self._store.reading() as conn:
+            return published(workspace, await workspaces.of_owner(conn, workspace.owner), self._first_port)
 
     def left(self) -> set[WorkspaceId]:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
@@ -263,6 +276,7 @@ class Workspaces:
 
         Its variables are only for the person whose workspace it is to change: where that is the server's owner, they
         are those of programs that nothing confines, and could have them run anything (``BASH_ENV``, ``LD_PRELOAD``).
+        So is its driver: it says whether something confines them.
         Raises `webterm.errors.InvalidRequest` and `webterm.errors.NoSuchDriver`.
         """
         fields = workspaces.Changes()
@@ -276,8 +290,11 @@ class Workspaces:
         now = self._clock()
         async with self._store.writing() as conn:
             found, role = await self._admission.allowed(conn, actor, workspace, Role.OWN)
-            if environment is not None and environment.env != found.environment.env and found.owner != actor.id:
-                raise ReadOnly("only the person whose workspace it is may change its environment variables")
+            if environment is not None and found.owner != actor.id:
+                if environment.env != found.environment.env:
+                    raise ReadOnly("only the person whose workspace it is may change its environment variables")
+                if environment.driver != found.environment.driver:
+                    raise ReadOnly("only the person whose workspace it is may change its driver")
             changed = [field for field, value in fields.items() if value != getattr(found, field)]
             if changed:
                 fields["updated"] = now

@@ -1,9 +1,11 @@
 import "@xterm/xterm/css/xterm.css";
 import "../accounts.css";
 import "../files.css";
+import "../runtimes.css";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { sentence } from "../api";
 import type { Page } from "../page";
+import { cleanText } from "../titles";
 import { DeskView } from "./desk";
 import { Dialogs } from "./dialogs";
 import { FilesPanel, FilesToggle } from "./files";
@@ -11,7 +13,9 @@ import { FindBar } from "./find";
 import { KeyBar } from "./keybar";
 import { Menu } from "./menu";
 import { Panels } from "./panel";
+import { PreviewPane } from "./preview";
 import { SignIn } from "./sign_in";
+import { Starting } from "./starting";
 import { StatusBar } from "./status";
 import { TabStrip } from "./tabs";
 import { followViewport } from "./viewport";
@@ -43,9 +47,11 @@ export function App({ page }: { page: Page }) {
             {/* Behind a file, the terminal keeps its size, and gets no keys. */}
             <div class="stage" ref={stage} id="stage" role="tabpanel" aria-label="Terminal" inert={edited} data-behind={edited} />
             <Empty page={page} />
+            <Starting page={page} />
             <DeskView page={page} />
             {page.finding.value && !edited && <FindBar page={page} />}
           </main>
+          <PreviewPane page={page} />
         </div>
         {!edited && <KeyBar page={page} />}
         <StatusBar page={page} />
@@ -60,10 +66,13 @@ export function App({ page }: { page: Page }) {
 function Empty({ page }: { page: Page }) {
   if (!page.terminals.listed.value || page.front.value !== null) return null;
   const workspace = page.work.workspaces.current.value;
+  const runtime = workspace && page.work.workspaces.runtimes.value.get(workspace.id);
+  const ended = runtime && (runtime.state === "absent" || runtime.state === "failed") ? cleanText(runtime.message) : "";
+  const told = page.terminals.refused.value || ended;
   return (
     <div class="empty">
       <p>{workspace ? `No terminals are open in ${workspace.name}.` : "No terminals are open."}</p>
-      {page.terminals.refused.value && <p class="refused">{sentence(page.terminals.refused.value)}</p>}
+      {told && <p class="refused">{sentence(told)}</p>}
       {workspace?.role === "read" ? (
         <p>You may look at its files, not run programs in it.</p>
       ) : (

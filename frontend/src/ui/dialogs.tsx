@@ -2,9 +2,11 @@ import { forgetLink } from "../arrival";
 import type { Page } from "../page";
 import { visible, type Paste } from "../paste";
 import { SHORTCUTS } from "../shortcuts";
+import { isAboutRuntimes } from "../runtimes/dialogs";
 import type { Tab } from "../tab";
 import { FileDialogs } from "./file_dialogs";
 import { Modal } from "./modal";
+import { RuntimeDialogs } from "./runtime_dialogs";
 
 export function Dialogs({ page }: { page: Page }) {
   const dialog = page.dialog.value;
@@ -13,6 +15,7 @@ export function Dialogs({ page }: { page: Page }) {
   if (dialog.kind === "link") return <LinkAnswered page={page} text={dialog.text} invited={dialog.invited} />;
   if (dialog.kind === "close") return <ConfirmClose page={page} tab={dialog.tab} />;
   if (dialog.kind === "paste") return <ConfirmPaste page={page} tab={dialog.tab} paste={dialog.paste} />;
+  if (isAboutRuntimes(dialog)) return <RuntimeDialogs key={dialog.kind} page={page} dialog={dialog} />;
   return <FileDialogs page={page} dialog={dialog} />;
 }
 

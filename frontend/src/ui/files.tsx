@@ -10,6 +10,7 @@ import type { Page } from "../page";
 import { isNarrow } from "../screen";
 import { FileSearch } from "./file_search";
 import { Icon, type IconName } from "./icons";
+import { Runs } from "./runs";
 import { Switcher } from "./switcher";
 import { TransferList } from "./transfers";
 import { TreeView } from "./tree";
@@ -61,6 +62,7 @@ export function FilesPanel({ page }: { page: Page }) {
           </button>
         </div>
         {shelf && !lost ? <Shelved key={shelf.workspace} page={page} shelf={shelf} /> : <NoWorkspace page={page} />}
+        <Runs page={page} />
         <TransferList transfers={page.work.transfers} />
       </aside>
     </>

@@ -3,6 +3,7 @@ import type { State } from "../connection";
 import type { OpenFile } from "../files/open_file";
 import type { Page } from "../page";
 import { same, type Tab } from "../tab";
+import { Running } from "./running";
 
 export function StatusBar({ page }: { page: Page }) {
   const file = page.work.desk.front.value;
@@ -14,6 +15,7 @@ export function StatusBar({ page }: { page: Page }) {
       <span class="message" role="status">
         {message}
       </span>
+      <Running page={page} />
       <Uploading page={page} />
       {file && <Saving page={page} file={file} />}
       {tab && <Progress tab={tab} />}

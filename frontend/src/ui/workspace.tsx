@@ -1,14 +1,13 @@
 /** One workspace: how it stands, what it is called, who is in it, and its end. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
-import { counted, size } from "../files/sizes";
+import { useRef, useState } from "preact/hooks";
 import type { Page } from "../page";
-import type { Member, Workspace, WorkspaceStatus } from "../rest";
-import { day } from "../times";
-import { useAction, useAnswer, type Answer } from "./asking";
+import type { Member, Workspace } from "../rest";
+import { useAction } from "./asking";
 import { Field, Problem, Select } from "./fields";
 import { Modal } from "./modal";
 import { Nothing, Section } from "./panel";
+import { Standing } from "./standing";
 import { show } from "./workspaces";
 
 interface Props {
@@ -33,105 +32,10 @@ export function WorkspaceDetails({ page, workspace, deleted }: Props & { deleted
           Open {workspace.name}
         </button>
       </div>
-      <Status page={page} workspace={workspace} />
+      <Standing page={page} workspace={workspace} />
       {owned ? <Naming page={page} workspace={workspace} /> : workspace.description && <p>{workspace.description}</p>}
       <Members page={page} workspace={workspace} left={back} />
       {owned && <End page={page} workspace={workspace} deleted={() => (deleted(), back())} />}
-    </>
-  );
-}
-
-function Status({ page, workspace }: Props) {
-  const status = useAnswer(() => page.rest.workspaceStatus(workspace.id));
-  const action = useAction();
-  const runtime = page.work.workspaces.runtimes.value.get(workspace.id);
-  useEffect(() => void (runtime && status.reload()), [runtime]);
-  const { value } = status;
-  if (!value) {
-    return (
-      <Section title={workspace.name}>
-        <Nothing problem={status.problem} text="" known={false} />
-      </Section>
-    );
-  }
-  const state = runtime?.state ?? value.state;
-  const message = runtime?.message ?? value.message;
-  const act = (work: () => Promise<WorkspaceStatus>): void =>
-    void action.run(async () => {
-      await work();
-      await status.reload();
-    });
-  return (
-    <Section title={workspace.name}>
-      <dl class="facts">
-        <dt>Programs</dt>
-        <dd>
-          <span class={`state-of ${state}`} role="status">
-            {STATES[state]}
-            {message && `: ${message}`}
-          </span>
-        </dd>
-        <dt>Terminals</dt>
-        <dd>{counted(value.terminals, "terminal")}</dd>
-        <dt>Run by</dt>
-        <dd>{value.driver}</dd>
-        {value.ports.length > 0 && (
-          <>
-            <dt>Ports</dt>
-            <dd>{value.ports.join(", ")}</dd>
-          </>
-        )}
-        <Usage status={status} />
-        <dt>Since</dt>
-        <dd>{day(workspace.created)}</dd>
-      </dl>
-      {workspace.role !== "read" && (
-        <div class="buttons">
-          <Problem action={action} />
-          <button disabled={action.busy || state === "ready"} onClick={() => act(() => page.rest.startWorkspace(workspace.id))}>
-            Start
-          </button>
-          <button disabled={action.busy || state === "absent"} onClick={() => act(() => page.rest.stopWorkspace(workspace.id))}>
-            Stop everything in it
-          </button>
-        </div>
-      )}
-    </Section>
-  );
-}
-
-const STATES: Record<WorkspaceStatus["state"], string> = {
-  absent: "not running",
-  starting: "starting",
-  ready: "ready",
-  stopping: "stopping",
-  failed: "failed",
-};
-
-function Usage({ status }: { status: Answer<WorkspaceStatus> }) {
-  const { value } = status;
-  if (!value) return null;
-  const { files, bytes, quota } = value;
-  return (
-    <>
-      <dt>Space</dt>
-      <dd>
-        <span>
-          {size(bytes)}
-          {quota.bytes > 0 && ` of ${size(quota.bytes)}`}
-        </span>
-        {quota.bytes > 0 && <meter min={0} max={quota.bytes} high={quota.bytes * 0.9} value={bytes} aria-label="Space that is used" />}
-      </dd>
-      <dt>Files</dt>
-      <dd>
-        <span>
-          {counted(files, "file or folder", "files and folders")}
-          {quota.entries > 0 && ` of ${quota.entries.toLocaleString("en")}`}
-        </span>
-        {quota.entries > 0 && (
-          <meter min={0} max={quota.entries} high={quota.entries * 0.9} value={files} aria-label="Number of files" />
-        )}
-      </dd>
     </>
   );
 }

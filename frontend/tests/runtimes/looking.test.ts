@@ -1,0 +1,178 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { signal } from "@preact/signals";
+import type { ServerMessage } from "../../src/protocol.gen";
+import { Looking } from "../../src/runtimes/looking";
+import { Previews } from "../../src/runtimes/previews";
+import { told } from "../../src/runtimes/states";
+import { progressIn, readings, remaining } from "../../src/runtimes/words";
+import { deferred, settled, type Deferred } from "../files/deferred";
+
+let said: string[];
+let answers: Deferred<void>[];
+let looking: Looking;
+beforeEach(() => {
+  said = [];
+  answers = [];
+  looking = new Looking({
+    watch: (workspace) => {
+      said.push(`watch ${workspace}`);
+      const answer = deferred<void>();
+      answers.push(answer);
+      return answer.promise;
+    },
+    unwatch: (workspace) => void said.push(`unwatch ${workspace}`),
+  });
+});
+
+const hear = (message: object): boolean => looking.message(message as ServerMessage);
+const open = (port: number, workspace = "w"): boolean => hear({ type: "port_opened", workspace, port });
+const grant = async (): Promise<void> => {
+  answers.shift()?.resolve();
+  await settled();
+};
+
+describe("looking at what runs", () => {
+  it("is one watch for all who look", async () => {
+    looking.ready();
+    const [one, two] = [looking.begin("w"), looking.begin("w")];
+    await grant();
+    expect(said).toEqual(["watch w"]);
+    open(8000);
+    open(80);
+    open(8000);
+    hear({ type: "runtime_stats", workspace: "w", cpu: 1 });
+    expect(looking.at("w").ports.value).toEqual([80, 8000]);
+    expect(looking.at("w").stats.value?.cpu).toBe(1);
+    hear({ type: "port_closed", workspace: "w", port: 80 });
+    expect(looking.at("w").ports.value).toEqual([8000]);
+    one();
+    one();
+    expect(said).toEqual(["watch w"]);
+    two();
+    expect(said).toEqual(["watch w", "unwatch w"]);
+    expect(looking.at("w").ports.value).toEqual([]);
+    open(1); // was on its way
+    expect(looking.at("w").ports.value).toEqual([]);
+    expect(hear({ type: "notice" })).toBe(false);
+  });
+
+  it("asks one thing at a time, and then for what is wanted by then", async () => {
+    looking.ready();
+    looking.begin("w")();
+    const stop = looking.begin("w");
+    expect(said).toEqual(["watch w"]);
+    await grant();
+    expect(said).toEqual(["watch w"]);
+    stop();
+    looking.begin("w")();
+    expect(said).toEqual(["watch w", "unwatch w", "watch w"]);
+    await grant();
+    expect(said.at(-1)).toBe("unwatch w");
+  });
+
+  it("begins again with each socket, and with whoever looks anew after a refusal", async () => {
+    looking.begin("w");
+    expect(said).toEqual([]);
+    looking.ready();
+    answers.shift()?.reject(new Error("refused"));
+    await settled();
+    looking.begin("w");
+    await grant();
+    open(80);
+    looking.lost();
+    looking.ready();
+    expect(said).toEqual(["watch w", "watch w", "watch w"]);
+    expect(looking.at("w").ports.value).toEqual([]);
+  });
+});
+
+describe("a preview", () => {
+  const chosen = signal<string | null>("w");
+  let previews: Previews;
+  beforeEach(() => {
+    chosen.value = "w";
+    previews = new Previews(chosen, {
+      look: (workspace) => looking.at(workspace),
+      begin: (workspace) => looking.begin(workspace),
+    });
+    looking.ready();
+  });
+
+  it("is one for each workspace, and looks as long as it is there", async () => {
+    const first = previews.open("w", 80);
+    await grant();
+    expect(previews.shown.value).toBe(first);
+    expect(new URL(first.address).pathname).toBe("/preview/w/80/");
+    previews.open("v", 90);
+    expect(previews.shown.value).toBe(first);
+    const second = previews.open("w", 81);
+    expect(previews.shown.value).toBe(second);
+    chosen.value = "v";
+    expect(previews.shown.value?.port).toBe(90);
+    chosen.value = "w";
+    previews.close("w");
+    previews.close("w");
+    expect(previews.shown.value).toBeNull();
+    previews.forget();
+    await grant();
+    expect(said).toEqual(["watch w", "watch v", "unwatch w", "unwatch v"]);
+  });
+
+  it("shows itself again when somebody listens again", async () => {
+    looking.begin("w");
+    open(80);
+    const preview = previews.open("w", 80);
+    expect(preview.round.value).toBe(0);
+    hear({ type: "port_closed", workspace: "w", port: 80 });
+    expect([preview.up.value, preview.loaded.value]).toEqual([false, true]);
+    preview.reload();
+    expect(preview.loaded.value).toBe(false);
+    open(80);
+    expect([preview.round.value, preview.loaded.value]).toEqual([2, true]);
+    expect(previews.open("w", 80)).toBe(preview);
+    expect(preview.round.value).toBe(3);
+    preview.close();
+  });
+});
+
+describe("what is said of runtimes", () => {
+  it("a start's lines are those of that start", () => {
+    let runtime = told(undefined, { state: "starting", message: "" });
+    for (const message of ["pulling", "pulling", "unpacking"]) runtime = told(runtime, { state: "starting", message });
+    expect(runtime.lines).toEqual(["pulling", "unpacking"]);
+    runtime = told(runtime, { state: "ready", message: "", reason: "no engine" });
+    expect(runtime.lines).toEqual([]);
+    runtime = told(runtime, { state: "starting", message: "again" });
+    expect(runtime).toMatchObject({ lines: ["again"], reason: "no engine" });
+  });
+
+  it("an end that comes by itself is told, and taken back", () => {
+    const warned = told(undefined, { state: "ready", message: "", stops_in: 60 }, 1_000);
+    expect(warned.stopsAt).toBe(61_000);
+    expect(told(warned, { state: "ready", message: "" }).stopsAt).toBeNull();
+    expect(told(warned, { state: "stopping", message: "", stops_in: 1 }).stopsAt).toBeNull();
+  });
+
+  it("meters show what is known", () => {
+    const stats = { type: "runtime_stats", workspace: "w", cpu: 0.256, cpu_limit: 2, memory: 2 ** 30, processes: null } as const;
+    expect(readings(stats)).toEqual([
+      { name: "Processors", text: "0.26 of 2", part: 0.128 },
+      { name: "Memory", text: "1.0 GiB", part: null },
+    ]);
+  });
+
+  it.each([
+    [600, "10 min"],
+    [91, "2 min"],
+    [89.2, "90 s"],
+    [-1, "0 s"],
+  ])("%d seconds are %j", (seconds, text) => expect(remaining(seconds)).toBe(text));
+
+  it.each([
+    ["pulling the image: 45 %", 0.45],
+    ["45% of 3 layers", 0.45],
+    ["7.5 %", 0.07],
+    ["step 3 of 7", null],
+    ["1000 %", null],
+  ])("%j", (line, part) => expect(progressIn(line)).toBe(part));
+});

@@ -1,0 +1,7 @@
+"""Containers are shared by the tests of a module."""
+
+from __future__ import annotations
+
+from tests.contract.contained import contained
+
+__all__ = ["contained"]

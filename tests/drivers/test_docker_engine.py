@@ -1,0 +1,180 @@
+"""The engine's calls, streams and news: at a socket, at a port, with certificates, and when it is not there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.engine import BUSYBOX, SERVER, WORKSPACE, RealEngine
+from webterm.drivers.docker_engine import Engine, EngineRefusal
+from webterm.drivers.docker_news import EngineNews
+from webterm.errors import EngineUnavailable
+
+pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves look into the engine
+
+
+@asynccontextmanager
+async def forwarding(engine: RealEngine, context: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """The engine at a port of 127.0.0.1, as if it were elsewhere; the host by which it is found."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        inner, outer = await asyncio.open_unix_connection(engine.socket)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(pump(reader, outer), pump(inner, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    try:
+        yield f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def certificates(directory: Path) -> ssl.SSLContext:
+    """Make what the setting docker.tls_directory wants; the context of the engine's side."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    for file in ("ca.pem", "cert.pem"):
+        (directory / file).write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (directory / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(directory / "ca.pem"))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
+    return context
+
+
+async def asks(engine: Engine) -> None:
+    """It is called, refuses, streams, and takes raw connections."""
+    info = await engine.info()
+    assert info.cpus >= 1
+    assert info.version
+    with pytest.raises(EngineRefusal, match="No such container: nothing") as refusal:
+        await engine.call("GET", "containers/nothing/json")
+    assert refusal.value.answer == 404
+    reader, writer = await engine.streams()
+    writer.write(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
+    assert (await reader.read()).endswith(b"OK")
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_it_answers_at_a_socket_at_a_port_and_with_certificates(engine: RealEngine, tmp_path: Path) -> None:
+    context = certificates(tmp_path)
+    async with forwarding(engine) as plain, forwarding(engine, context) as sealed:
+        for host, tls in ((engine.host, None), (plain, None), (sealed, tmp_path)):
+            real = Engine(host, tls)
+            await asks(real)
+            sock = await real.dial()
+            assert (sock is not None) is real.descriptors is (tls is None)
+            if sock is not None:
+                assert sock.gettimeout() == 0
+                sock.close()
+            await real.aclose()
+        for host, tls in ((sealed, None), (plain, tmp_path), (sealed, tmp_path / "none")):
+            real = Engine(host, tls)
+            with pytest.raises(EngineUnavailable):
+                await real.call("GET", "_ping")
+            await real.aclose()
+
+
+@pytest.mark.parametrize("host", ["unix:///nothing/here", "tcp://127.0.0.1:1"])
+async def test_one_that_is_not_there_is_told_at_once(host: str) -> None:
+    real = Engine(host, None)
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (real.info, real.dial, real.streams)
+    for call in calls:
+        with pytest.raises(EngineUnavailable, match=f"{host} does not answer: (No such file|Connection refused)"):
+            await call()
+    await real.aclose()
+
+
+async def test_one_that_says_nothing_is_given_up(tmp_path: Path) -> None:
+    waits = asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await waits.wait()
+        writer.close()
+
+    server = await asyncio.start_unix_server(serve, tmp_path / "socket")
+    real = Engine(f"unix://{tmp_path}/socket", None)
+    with pytest.raises(EngineUnavailable, match=r"did not answer within 0\.2 seconds"):
+        await real.call("GET", "info", timeout=0.2)
+    waits.set()
+    await real.aclose()
+    server.close()
+
+
+async def test_whats_of_the_caller_stays_the_callers(engine: RealEngine) -> None:
+    """Errors of whoever reads a stream are none of the engine's, and leaving it closes the connection."""
+    real = Engine(engine.host, None)
+
+    async def read(patience: float) -> None:
+        async with real.lines("GET", "events") as events, asyncio.timeout(patience):
+            async for _ in events:
+                pass
+
+    with pytest.raises(TimeoutError):
+        await read(0.05)
+    await real.aclose()
+
+
+async def test_news_of_containers_arrive(engine: RealEngine, namespace: str) -> None:
+    real = Engine(engine.host, None)
+    news: asyncio.Queue[EngineNews] = asyncio.Queue()
+    end = real.subscribe(lambda each: news.put_nowait(each) if each.server in ("", namespace) else None)
+    try:
+        await real.start()
+        assert (await news.get()).kind == "up"
+        assert real.up is True
+        late: list[EngineNews] = []
+        real.subscribe(late.append)
+        assert [each.kind for each in late] == ["up"]
+        container = engine.run(namespace, BUSYBOX, "sh", "-c", "exit 7", Labels={SERVER: namespace, WORKSPACE: "mine"})
+        engine.run(namespace, BUSYBOX, "true")  # without the label of a workspace it is nobody's business here
+        seen = [await news.get() for _ in range(2)]
+        assert [(each.kind, each.container, each.workspace) for each in seen] == [
+            (kind, container, "mine") for kind in ("start", "die")
+        ]
+        assert seen[1].status == 7
+        end()
+    finally:
+        await real.aclose()
+    assert news.empty()

@@ -1,0 +1,339 @@
+"""Apps below a path of ours: who gets there, what goes through, and what does not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import zlib
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.previews.conftest import App, bare
+from tests.web.asking import cookies_of, registered
+from tests.web.conftest import browser
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PROVING = ["cookie", "authorization", "x-forwarded-for", "x-forwarded-host", "forwarded", "remote-user", "via"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def inside(app: App) -> str:
+    """The path of the owner's pass, without the slash at the end."""
+    return (await app.pass_path()).rstrip("/")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stranger(app: App) -> AsyncIterator[aiohttp.ClientSession]:
+    async with browser(app.running) as client:
+        yield client
+
+
+async def raw_status(app: App, target: str, *headers: str, method: str = "GET") -> tuple[int, bytes]:
+    """The answer to this very request target."""
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {app.running.netloc}", "Connection: close", *headers, "", ""]
+    answer = await app.running.raw("\r\n".join(lines).encode())
+    return int(answer.split(b" ", 2)[1]), answer
+
+
+async def test_the_request_arrives_as_it_was_sent(app: App, inside: str) -> None:
+    target = "/echo/a%2Fb/%E2%82%AC/..%2f/a//b/;x=1?q=%20+&&x=%2F#".rstrip("#")
+    told = await app.echoed(inside + target, method="PUT", data=b"x" * 100_000, headers={"X-Own": "1"})
+    assert (told["method"], told["target"]) == ("PUT", target)
+    assert (told["length"], told["crc"]) == (100_000, zlib.crc32(b"x" * 100_000))
+    assert told["named"]["x-own"] == "1"
+    assert told["named"]["host"] == f"localhost:{app.port}"
+    assert told["named"]["x-forwarded-prefix"] == inside
+
+
+async def test_nothing_that_proves_who_somebody_is_gets_there(app: App, inside: str) -> None:
+    proofs = {
+        "Cookie": "; ".join(f"{name}={value}" for name, value in cookies_of(app.running, app.owner).items()),
+        "Authorization": "Bearer wt_secret",
+        "X-Forwarded-For": "1.2.3.4",
+        "X-Forwarded-Host": "evil.example",
+        "Forwarded": "for=1.2.3.4",
+        "Remote-User": "root",
+        "Via": "1.1 x",
+    }
+    assert proofs["Cookie"]
+    told = await app.echoed(inside + "/echo", headers=proofs)
+    assert not told["named"].keys() & set(PROVING)
+    own = await app.echoed(inside + "/echo", headers={"Authorization": "Basic YXBwOmFwcA=="})
+    assert own["named"]["authorization"] == "Basic YXBwOmFwcA=="  # the app's own affair
+
+
+async def test_programs_come_in_with_a_token_that_stays_here(app: App) -> None:
+    async with app.owner.post(
+        app.running.url("/api/v1/auth/tokens"), json={"name": "t", "scopes": ["workspaces:read"]}
+    ) as answer:
+        assert answer.status == 201, await answer.text()
+        token = (await answer.json())["token"]
+    told = await app.echoed(app.base + "/echo?a", method="DELETE", headers={"Authorization": f"Bearer {token}"})
+    assert (told["method"], told["target"]) == ("DELETE", "/echo?a")
+    assert token not in str(told)
+
+
+async def test_hop_by_hop_headers_go_no_further(app: App, inside: str) -> None:
+    sent = {
+        "Connection": "close, X-Mine, Host, Content-Length",
+        "X-Mine": "1",
+        "TE": "trailers",
+        "Trailer": "X-T",
+        "Keep-Alive": "timeout=5",
+        "Proxy-Authorization": "Basic x",
+        "HTTP2-Settings": "x",
+        "Upgrade": "h2c",
+    }
+    told = await app.echoed(inside + "/echo", method="POST", data=b"12345", headers=sent)
+    gone = {"x-mine", "te", "trailer", "keep-alive", "proxy-authorization", "http2-settings", "upgrade"}
+    assert not told["named"].keys() & gone
+    assert (told["length"], told["named"]["host"]) == (5, f"localhost:{app.port}")
+
+
+async def test_answers_hold_nothing_that_would_act_as_us(app: App, inside: str) -> None:
+    nasty = [
+        "Set-Cookie: webterm=evil; Path=/",
+        "Set-Cookie2: x=1",
+        'Clear-Site-Data: "*"',
+        "Service-Worker-Allowed: /",
+        "Strict-Transport-Security: max-age=1; includeSubDomains",
+        'Alt-Svc: h3="evil.example:443"',
+        "NEL: {}",
+        "Report-To: {}",
+        'Reporting-Endpoints: d="https://evil.example/"',
+        "Access-Control-Allow-Credentials: true",
+        "Access-Control-Allow-Origin: https://evil.example",
+        "WWW-Authenticate: Basic",
+        "Proxy-Authenticate: Basic",
+        "X-Accel-Redirect: /etc/passwd",
+        "X-Sendfile: /etc/passwd",
+        "Origin-Agent-Cluster: ?1",
+        "Accept-CH: Sec-CH-UA",
+        "Connection: X-Hop",
+        "X-Hop: 1",
+        "Keep-Alive: timeout=9",
+    ]
+    kept = ["X-Kept: 1", 'ETag: "1"', "Content-Security-Policy: default-src *", "Cache-Control: public, max-age=9"]
+    raw = "\r\n".join(["HTTP/1.1 200 OK", *nasty, *kept, "Content-Length: 2", "", "ok"]).encode()
+    async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
+        assert await answer.read() == b"ok"
+    names = {line.partition(":")[0].lower() for line in nasty} - {"access-control-allow-origin", "connection"}
+    assert not {name.lower() for name in answer.headers} & names
+    assert answer.headers["X-Kept"] == "1"
+    assert answer.headers["ETag"] == '"1"'
+    assert answer.headers["Cache-Control"] == "private, max-age=9"
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    own, ours = answer.headers.getall("Content-Security-Policy")
+    assert own == "default-src *"
+    assert ours.startswith("sandbox ")
+    assert "allow-same-origin" not in ours
+    assert "frame-ancestors 'self'" in ours
+    assert "Cross-Origin-Opener-Policy" not in answer.headers  # browsers refuse it together with a sandbox
+
+
+@pytest.mark.parametrize(
+    ("told", "leads"),
+    [
+        ("/x?y=1", "{inside}/x?y=1"),
+        ("http://localhost:{port}/x", "{inside}/x"),
+        ("http://127.0.0.1:{port}", "{inside}/"),
+        ("http://localhost:1/x", "http://localhost:1/x"),
+        ("x/y", "x/y"),
+        ("//evil.example/", "//evil.example/"),
+        ("{inside}/x", "{inside}/x"),
+    ],
+)
+async def test_redirects_of_the_app_lead_to_the_app(app: App, inside: str, told: str, leads: str) -> None:
+    location = told.format(port=app.port, inside=inside)
+    raw = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+    async with bare() as client:
+        async with client.get(app.running.url(f"{inside}/raw?{raw.hex()}"), allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, leads.format(inside=inside))
+
+
+async def test_to_the_app_its_pages_are_its_own(app: App, inside: str) -> None:
+    """Dev servers compare these with the host that they were asked for."""
+    sent = {"Origin": "null", "Referer": f"{app.running.origin}{inside}/a?b", "Sec-Fetch-Site": "cross-site"}
+    told = (await app.echoed(inside + "/echo", headers=sent))["named"]
+    own = f"http://localhost:{app.port}"
+    assert (told["origin"], told["referer"]) == (own, f"{own}/a?b")
+    assert "sec-fetch-site" not in told
+    other = (await app.echoed(inside + "/echo", headers={"Origin": "https://evil.example", "Referer": "https://a/"}))[
+        "named"
+    ]
+    assert other["origin"] == "https://evil.example"
+    assert "referer" not in other
+
+
+async def test_a_sandboxed_page_may_ask_its_own_app(app: App, inside: str) -> None:
+    asked = {"Origin": "null", "Access-Control-Request-Method": "PUT", "Access-Control-Request-Headers": "x-own"}
+    async with bare() as client:
+        async with client.options(app.running.url(inside + "/echo"), headers=asked) as answer:
+            assert answer.status == 204
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Access-Control-Allow-Headers"] == "x-own"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        "80@evil",
+        "0080",
+        "-1",
+        "0",
+        "65536",
+        "99999",
+        "%38%30",
+        "%D9%A8%D9%A0",
+        "%EF%BC%98%EF%BC%90",
+        "80:81",
+        "",
+        "localhost",
+        "0x50",
+        "8e1",
+    ],
+)
+async def test_ports_that_are_none(app: App, port: str) -> None:
+    async with app.owner.get(app.running.url(f"/preview/{app.workspace}/{port}/"), allow_redirects=False) as answer:
+        assert answer.status == 404, await answer.text()
+
+
+@pytest.mark.parametrize(
+    "workspace", ["127.0.0.1", "localhost", "127.1", "0", "[::ffff:127.0.0.1]", "169.254.169.254", "evil.example", "."]
+)
+async def test_no_text_names_a_host(app: App, workspace: str) -> None:
+    async with app.owner.get(app.running.url(f"/preview/{workspace}/{app.port}/"), allow_redirects=False) as answer:
+        assert answer.status == 404
+
+
+async def test_only_ports_of_the_workspace(app: App) -> None:
+    """Not the server's own port, nor that of anybody else on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        for port in (app.running.root.port, other.getsockname()[1]):
+            async with app.owner.get(app.running.url(f"/preview/{app.workspace}/{port}/")) as answer:
+                assert (answer.status, (await answer.json())["code"]) == (404, "no_such_port")
+
+
+async def test_a_pass_opens_one_port_only(app: App, inside: str) -> None:
+    secret = inside.rpartition("~")[2]
+    for base in (
+        f"/preview/{app.workspace}/{app.port + 1}",
+        f"/preview/00000000-0000-0000-0000-000000000000/{app.port}",
+    ):
+        async with bare() as client, client.get(app.running.url(f"{base}/~{secret}/")) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (404, "no_such_share")
+
+
+async def test_strangers_and_others_do_not_get_in(app: App, stranger: aiohttp.ClientSession) -> None:
+    url = app.running.url(app.base + "/echo")
+    async with stranger.get(url, allow_redirects=False) as answer:
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+    async with stranger.post(url) as answer:
+        assert answer.status == 401
+    await registered(app.running, stranger, "otto")
+    async with stranger.get(url, allow_redirects=False) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "no_such_workspace")
+
+
+async def test_a_cookie_alone_opens_nothing(app: App) -> None:
+    """What other sites make a browser send rides on cookies."""
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        async with app.owner.request(method, app.running.url(app.base + "/echo")) as answer:
+            assert answer.status == 403
+    headers = {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Site": "cross-site"}
+    async with app.owner.get(app.running.url(app.base + "/echo"), headers=headers) as answer:
+        assert answer.status == 403
+
+
+async def test_pages_of_ours_load_no_part_of_an_app(app: App, inside: str) -> None:
+    for headers in (
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+        {"Service-Worker": "script"},
+        {"Sec-Fetch-Dest": "serviceworker"},
+    ):
+        async with bare(**headers) as client, client.get(app.running.url(inside + "/echo")) as answer:
+            assert answer.status == 403
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"PUT {path}/echo HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST {path}/echo HTTP/1.1\r\nHost: {host}\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\n12345",
+        b"POST {path}/echo HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        b"POST {path}/echo HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"POST {path}/echo HTTP/1.1\r\nHost: {host}\r\nContent-Length: +4\r\n\r\n1234",
+        b"GET {path}/echo HTTP/1.1\r\nHost: {host}\r\nX: a\r\n b\r\nContent-Length : 3\r\n\r\n123",
+        b"GET http://evil.example{path}/echo HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        b"GET {path}/echo HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n",
+        b"TRACE {path}/echo HTTP/1.1\r\nHost: {host}\r\n\r\n",
+        b"CONNECT {path}/echo HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    ],
+)
+async def test_what_two_servers_could_read_differently_goes_nowhere(
+    app: App, inside: str, request_bytes: bytes
+) -> None:
+    raw = request_bytes.replace(b"{path}", inside.encode()).replace(b"{host}", app.running.netloc.encode())
+    answer = await app.running.raw(raw.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+    assert 400 <= int(answer.split(b" ", 2)[1]) < 500, answer
+    assert b'"target"' not in answer
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n12345",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n12345",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\x00b\r\nContent-Length: 0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01",
+    ],
+)
+async def test_what_is_no_http_is_told_as_such(app: App, inside: str, sent: bytes) -> None:
+    async with bare() as client, client.get(app.running.url(f"{inside}/raw?{sent.hex()}")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (502, "preview_failed")
+
+
+async def test_what_the_app_does_not_name_is_not_made_up(app: App, inside: str) -> None:
+    """Browsers look for themselves what it is; and nobody learns what we are made of."""
+    raw = b"HTTP/1.1 200 OK\r\nX-Odd: a\xffb\r\nContent-Length: 6\r\n\r\n<html>"
+    async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
+        assert await answer.read() == b"<html>"
+    assert "Content-Type" not in answer.headers
+    assert (answer.headers["X-Odd"], answer.headers["Server"]) == ("a?b", "webterm")
+    told = await app.running.raw(
+        f"GET {inside}/echo HTTP/1.1\r\nHost: {app.running.netloc}\r\nConnection: close\r\n".encode()
+        + b"X-Odd: a\xffb\r\n\r\n"
+    )
+    assert b" 200 OK" in told
+    assert b"x-odd" in told.lower()
+
+
+async def test_headers_have_an_end(app: App, inside: str) -> None:
+    async with bare() as client, client.get(app.running.url(f"{inside}/long")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (502, "preview_failed")
+
+
+async def test_an_answer_that_breaks_off_is_seen_to(app: App, inside: str) -> None:
+    for raw in (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n12345",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n",
+    ):
+        async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+
+
+async def test_what_the_browser_does_not_wait_for_ends_at_the_app(app: App, inside: str) -> None:
+    async with bare() as client:
+        asking = asyncio.create_task(client.get(app.running.url(inside + "/never?me")))
+        assert await app.said() == "asked me"
+        asking.cancel()
+    assert await app.said() == "left me"

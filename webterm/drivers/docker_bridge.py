@@ -1,0 +1,122 @@
+"""Plain sockets in front of connections with TLS, each half of which can be ended by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+
+_CHUNK = 64 * 1024
+
+
+class Bridges:
+    """Passes bytes on between TLS connections and sockets of ours, in tasks that end here."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def bridge(self, sock: socket.socket, context: ssl.SSLContext, name: str) -> socket.socket:
+        """A non-blocking socket that stands for ``sock``, connected to a server that is called ``name``.
+
+        ``sock`` is taken over, also where this raises: OSError (ssl.SSLError is one). Cancelling closes it.
+        """
+        line = _Line(sock, context, name)
+        try:
+            await line.shake_hands()
+            ours, theirs = socket.socketpair()
+        except BaseException:
+            sock.close()
+            raise
+        for end in (ours, theirs):
+            end.setblocking(False)
+        task = asyncio.get_running_loop().create_task(_pass_on(line, ours))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return theirs
+
+    async def aclose(self) -> None:
+        """Cut all of them. Twice is harmless."""
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+
+class _Line:
+    """A connection with TLS. One may read while another writes."""
+
+    def __init__(self, sock: socket.socket, context: ssl.SSLContext, name: str) -> None:
+        self.sock = sock
+        self._loop = asyncio.get_running_loop()
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
+        self._sending = asyncio.Lock()
+
+    async def shake_hands(self) -> None:
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._flush()
+                await self._fill()
+            else:
+                await self._flush()
+                return
+
+    async def read(self) -> bytes:
+        """``b""`` at the end."""
+        while True:
+            try:
+                return self._tls.read(_CHUNK)
+            except ssl.SSLWantReadError:
+                await self._flush()  # answers of TLS itself
+                if not await self._fill():
+                    return b""
+            except ssl.SSLZeroReturnError:
+                return b""
+
+    async def write(self, data: bytes) -> None:
+        """All of it."""
+        self._tls.write(data)
+        await self._flush()
+
+    async def end(self) -> None:
+        """Say that nothing more will be sent; what is received goes on."""
+        with contextlib.suppress(ssl.SSLError):
+            self._tls.unwrap()
+        await self._flush()
+
+    async def _fill(self) -> bool:
+        data = await self._loop.sock_recv(self.sock, _CHUNK)
+        if data:
+            self._incoming.write(data)
+        return bool(data)
+
+    async def _flush(self) -> None:
+        async with self._sending:
+            while self._outgoing.pending:
+                await self._loop.sock_sendall(self.sock, self._outgoing.read(_CHUNK))
+
+
+async def _pass_on(line: _Line, ours: socket.socket) -> None:
+    """Until the connection has ended; that our side sends no more is passed on."""
+    sending = asyncio.ensure_future(_send(line, ours))
+    loop = asyncio.get_running_loop()
+    try:
+        with contextlib.suppress(OSError):  # one side has gone: so does the other
+            while data := await line.read():
+                await loop.sock_sendall(ours, data)
+    finally:
+        sending.cancel()
+        await asyncio.wait([sending])
+        ours.close()
+        line.sock.close()
+
+
+async def _send(line: _Line, ours: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while data := await loop.sock_recv(ours, _CHUNK):
+            await line.write(data)
+        await line.end()

@@ -1,0 +1,79 @@
+"""A container as it stands, read from what the engine says of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from webterm.drivers.docker_network import ISOLATED
+from webterm.drivers.docker_news import KEY
+from webterm.drivers.docker_shape import FIRST
+from webterm.ids import WorkspaceId
+
+_NO_SHELL = (126, 127)
+_ENDS = {137: "its container was killed", 143: "its container was stopped"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """The container of a workspace, running.
+
+    ``address`` is its IPv4 address in the engine's machine, None where it has no network; ``user`` whom programs run
+    as, ``UID:UID``. ``pid`` is its first process in our own process namespace, None where that is not visible (an
+    engine elsewhere). ``image`` is the image's id. ``memory`` (bytes), ``cpu`` (processors) and ``processes`` are its
+    limits, 0 is none. ``key`` differs where it would be made in another way.
+    """
+
+    id: str
+    workspace: WorkspaceId
+    address: str | None
+    user: str
+    pid: int | None
+    image: str
+    memory: int = 0
+    cpu: float = 0.0
+    processes: int = 0
+    key: str = ""
+
+
+async def described(workspace: WorkspaceId, found: Mapping[str, Any]) -> Container:
+    """One that runs, of its inspection."""
+    networks = (found["NetworkSettings"].get("Networks") or {}).items()
+    addresses = [network["IPAddress"] for name, network in networks if name != ISOLATED]
+    limits, id_, pid = found["HostConfig"], found["Id"], found["State"].get("Pid") or 0
+    return Container(
+        id=id_,
+        workspace=workspace,
+        address=next(filter(None, addresses), None),
+        user=found["Config"]["User"],
+        pid=pid if await asyncio.to_thread(_is_visible, pid, id_) else None,
+        image=found["Image"],
+        memory=limits.get("Memory") or 0,
+        cpu=(limits.get("NanoCpus") or 0) / 1e9,
+        processes=max(0, (limits.get("PidsLimit") or 0) - FIRST),
+        key=found["Config"]["Labels"].get(KEY, ""),
+    )
+
+
+def _is_visible(pid: int, id_: str) -> bool:
+    """Whether a process number of the engine's machine means the same process to us. Blocks."""
+    try:
+        return id_ in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
+
+
+def why_ended(state: Mapping[str, Any]) -> str:
+    """For people. ``state`` is the engine's, empty where there is no such container any more."""
+    if not state:
+        return "its container was removed"
+    if state.get("OOMKilled"):
+        return "its programs used more memory than they may"
+    if state.get("Error"):
+        return str(state["Error"])[:200]
+    if state.get("ExitCode") in _NO_SHELL:
+        return "there is no /bin/sh in it that runs"
+    return _ENDS.get(state.get("ExitCode", 0), f"its container ended (status {state.get('ExitCode')})")
