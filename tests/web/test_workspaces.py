@@ -147,7 +147,7 @@ async def test_quotas_and_pages(running: Running, anns: Proof) -> None:
         ({"name": "a", "environment": {"ports": [0]}}, 400, "invalid_request"),
         ({"name": "a", "environment": {"env": {"A B": ""}}}, 400, "invalid_request"),
         ({"name": "a", "environment": {"privileged": True}}, 400, "invalid_request"),
-        ({"name": "a", "environment": {"driver": "docker"}}, 404, "no_such_driver"),
+        ({"name": "a", "environment": {"driver": "podman"}}, 404, "no_such_driver"),
         ({"name": "a", "template": "../x"}, 404, "no_such_template"),
     ],
 )
