@@ -18,7 +18,7 @@ hypothesis.settings.register_profile("same", derandomize=True)
 if os.environ.get("CI"):
     hypothesis.settings.load_profile("same")
 
-pytest_plugins = ["tests.hanging", "tests.engine", "tests.own_engine"]
+pytest_plugins = ["tests.hanging", "tests.taking_turns", "tests.engine", "tests.own_engine"]
 
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
     "uvloop": uvloop.new_event_loop,
