@@ -33,7 +33,7 @@ export function EnvironmentDialog({ page, workspace, close }: Props) {
     await save();
     await page.work.runs.restart(workspace.id);
   };
-  // Members with all rights change the rest, but what every program of the owner gets is the owner's matter.
+  // Members with all rights change the rest, but where the owner's programs run and what all get is the owner's matter.
   const mine = workspace.owner === page.user.value?.id;
   return (
     <Modal
@@ -44,7 +44,7 @@ export function EnvironmentDialog({ page, workspace, close }: Props) {
       others={owned && running ? [{ label: "Save and restart", act: saveAndRestart }] : []}
     >
       <fieldset class="environment" disabled={!owned}>
-        <Kind draft={draft} choices={choices.value} change={change} />
+        <Kind draft={draft} choices={choices.value} fixed={!mine} change={change} />
         <Limits draft={draft} choices={choices.value} change={change} />
         <Variables variables={draft.variables} fixed={!mine} change={(variables) => change({ variables })} />
       </fieldset>
@@ -60,7 +60,7 @@ interface PartProps {
   change: (part: Partial<Draft>) => void;
 }
 
-function Kind({ draft, choices, change }: PartProps) {
+function Kind({ draft, choices, fixed, change }: PartProps & { fixed: boolean }) {
   const names = choices?.drivers ?? [];
   const usual = choices ? placeOf(choices.mode) : "…";
   const known = draft.driver === "" || names.includes(draft.driver) ? names : [...names, draft.driver];
@@ -71,9 +71,11 @@ function Kind({ draft, choices, change }: PartProps) {
       <Select
         label="Programs run in"
         value={draft.driver}
+        disabled={fixed}
         choices={[["", `usual: ${usual}`], ...drivers]}
         set={(driver) => change({ driver })}
       />
+      {fixed && <p class="about">Only the person whose workspace it is changes where its programs run.</p>}
       {choices?.reason && draft.driver === "" && <p class="about">{sentence(cleanText(choices.reason))}</p>}
       {contained && <Image draft={draft} choices={choices} change={change} />}
       <Field
