@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
 from xdist.scheduler.loadgroup import LoadGroupScheduling
 
 ALONE = ("alone", "browser")
@@ -22,9 +23,9 @@ class ByFile(LoadGroupScheduling):  # type: ignore[misc]  # comes without types
         return str(super()._split_scope(nodeid)).split("::", 1)[0]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config) -> ByFile | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
     """For ``--dist loadgroup``."""
-    return ByFile(config) if config.getoption("dist") == "loadgroup" else None
+    return ByFile(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def needs_the_machine(item: pytest.Item) -> bool:
