@@ -17,7 +17,7 @@ AUTO = "auto"
 LOOK_EVERY = 15.0
 """Seconds between two looks at the engine."""
 FRESH = 1.0
-"""Seconds for which a look is good when something is to be started."""
+"""Seconds for which a look at an engine that works is good when something is to be started."""
 PATIENCE = 2.0
 """Seconds that somebody waits for a look; an engine that takes longer counts as one that does not answer."""
 LOOK_TIMEOUT = 30.0
@@ -125,9 +125,9 @@ class Choosing:
             await self.look()
 
     async def look(self) -> None:
-        """See whether the contained driver works, unless that was just seen. Waits for ``patience`` at most."""
-        if self._clock() - self._looked < FRESH:
-            return
+        """See whether the contained driver works, unless it was just seen to. Waits for ``patience`` at most."""
+        if self.works and self._clock() - self._looked < FRESH:
+            return  # one that did not may be there by now
         task = self._looking
         if task is None or task.done():
             task = self._looking = self._tasks.run(self._see())
