@@ -54,12 +54,12 @@ async def test_what_nobody_uses_stops_and_that_is_told_before() -> None:
     scene = Scene()
     scene.busy = {TWO}
     await scene.look()
-    assert (scene.idle.stops_in(ONE), scene.idle.stops_in(TWO)) == (AFTER, None)
     await scene.look(after=AFTER / 2 - 1)
-    assert scene.told == []
+    assert (scene.told, scene.idle.stops_in(ONE)) == ([], None)  # whoever asks is told no more than others are
     await scene.look(after=2)
     await scene.look(after=2)
     assert scene.told == [(ONE, AFTER / 2 - 1)]
+    assert (scene.idle.stops_in(ONE), scene.idle.stops_in(TWO)) == (AFTER / 2 - 3, None)
     await scene.look(after=AFTER / 2)
     assert scene.stopped == [ONE]
     assert scene.idle.stops_in(ONE) is None
@@ -108,8 +108,8 @@ async def test_what_has_ended_by_itself_begins_anew() -> None:
     await scene.look(after=AFTER + 1)
     scene.up = {ONE}
     await scene.look()
-    assert scene.stopped == []
-    assert scene.idle.stops_in(ONE) == AFTER
+    await scene.look(after=AFTER / 2)
+    assert (scene.stopped, scene.told) == ([], [(ONE, AFTER / 2)])
 
 
 async def test_nothing_ever_stops_where_the_settings_say_so() -> None:

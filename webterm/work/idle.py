@@ -49,7 +49,6 @@ class Idle:
         self._clock = clock
         self._users: list[InUse] = []
         self._used: dict[WorkspaceId, float] = {}
-        self._quiet: set[WorkspaceId] = set()
         self._warned: set[WorkspaceId] = set()
         self._tasks = Tasks("idle rule")
 
@@ -69,14 +68,13 @@ class Idle:
     def touch(self, workspace: WorkspaceId) -> None:
         """Somebody uses it, or wants to keep it: the time begins anew."""
         self._used[workspace] = self._clock()
-        self._quiet.discard(workspace)
         if workspace in self._warned:
             self._warned.discard(workspace)
             self._tell(workspace, None)
 
     def stops_in(self, workspace: WorkspaceId) -> float | None:
-        """In how many seconds it stops, as far as the last look says; None: it does not."""
-        return self._left(workspace) if workspace in self._quiet else None
+        """In how many seconds it stops, once people have been told that it does; None: nobody has."""
+        return self._left(workspace) if workspace in self._warned else None
 
     async def look(self) -> None:
         """Look at everything once."""
@@ -104,7 +102,6 @@ class Idle:
         if not idle or self._in_use(workspace):
             self.touch(workspace)
             return
-        self._quiet.add(workspace)
         left = self._left(workspace)
         if left <= self._warning and workspace not in self._warned:
             self._warned.add(workspace)  # nothing stops that nobody was told of
@@ -121,7 +118,6 @@ class Idle:
 
     def _forget(self, workspace: WorkspaceId) -> None:
         self._used.pop(workspace, None)
-        self._quiet.discard(workspace)
         self._warned.discard(workspace)
 
     async def _look_for_ever(self) -> None:
