@@ -80,7 +80,9 @@ async def test_a_workspace_from_its_making_to_its_end(arrive: Arrive, server: Se
     await person.matches("^<p>Hello</p>$")
     panel = await settings(person, "Our site")
     await expect(panel.locator("dd", has_text="1 terminal")).to_be_visible()
-    await panel.get_by_role("button", name="Stop everything in it").click()
+    await panel.get_by_role("button", name="Stop…").click()
+    asked = page.get_by_role("dialog", name="Stop everything in Our site?")
+    await asked.get_by_role("button", name="Stop", exact=True).click()
     await expect(panel.get_by_text("not running")).to_be_visible()
     await expect(panel.locator("dd", has_text="0 terminals")).to_be_visible()
 

@@ -55,9 +55,8 @@ export function remaining(seconds: number): string {
   return `${Math.max(0, Math.ceil(seconds))} s`;
 }
 
-/** How far a start has come, from 0 to 1, where its line says so. */
+/** How far a start has come, from 0 to 1, where its line says so: how much is there of an image. A build tells of its parts only. */
 export function progressIn(line: string): number | null {
-  const found = /(?:^|[^\d.])(\d{1,3})(?:\.\d+)?\s?%/.exec(line);
-  const percent = found ? Number(found[1]) : NaN;
-  return percent >= 0 && percent <= 100 ? percent / 100 : null;
+  const [, here, whole] = /: (\d+) of (\d+) MiB$/.exec(line) ?? [];
+  return Number(whole) > 0 ? Math.min(1, Number(here) / Number(whole)) : null;
 }

@@ -79,13 +79,13 @@ function Acts({ page, workspace }: Props) {
   };
   return (
     <div class="runs-acts">
-      {workspace.role !== "read" && (
+      {workspace.role !== "read" && (state === "absent" || state === "failed") && (
+        <button disabled={action.busy} onClick={() => void action.run(() => page.work.runs.start(workspace.id))}>
+          Start
+        </button>
+      )}
+      {workspace.role === "own" && (
         <>
-          {(state === "absent" || state === "failed") && (
-            <button disabled={action.busy} onClick={() => void action.run(() => page.work.runs.start(workspace.id))}>
-              Start
-            </button>
-          )}
           {state === "ready" && <button onClick={ask("restart_runtime")}>Restart…</button>}
           {(state === "ready" || state === "starting") && <button onClick={ask("stop_runtime")}>Stop…</button>}
         </>

@@ -60,7 +60,7 @@ export function Standing({ page, workspace }: Props) {
         <dt>Since</dt>
         <dd>{day(workspace.created)}</dd>
       </dl>
-      <Acts page={page} workspace={workspace} state={state} done={() => void status.reload()} />
+      <Acts page={page} workspace={workspace} state={state} />
     </Section>
   );
 }
@@ -133,28 +133,21 @@ function Space({ status: { files, bytes, quota } }: { status: WorkspaceStatus })
   );
 }
 
-interface ActsProps extends Props {
-  state: RuntimeInfo["state"];
-  done: () => void;
-}
-
-function Acts({ page, workspace, state, done }: ActsProps) {
+function Acts({ page, workspace, state }: Props & { state: RuntimeInfo["state"] }) {
   const action = useAction();
-  const { runs } = page.work;
-  const act = (work: () => Promise<void>) => (): void => void action.run(work).then(done);
   return (
     <div class="buttons">
       <Problem action={action} />
       <button onClick={() => (page.dialog.value = { kind: "environment", workspace })}>Environment…</button>
       {workspace.role !== "read" && (
-        <>
-          <button disabled={action.busy || state === "ready"} onClick={act(() => runs.start(workspace.id))}>
-            Start
-          </button>
-          <button disabled={action.busy || state === "absent"} onClick={act(() => runs.stop(workspace.id))}>
-            Stop everything in it
-          </button>
-        </>
+        <button disabled={action.busy || state === "ready"} onClick={() => void action.run(() => page.work.runs.start(workspace.id))}>
+          Start
+        </button>
+      )}
+      {workspace.role === "own" && (
+        <button disabled={state === "absent"} onClick={() => (page.dialog.value = { kind: "stop_runtime", workspace })}>
+          Stop…
+        </button>
       )}
     </div>
   );

@@ -169,10 +169,10 @@ describe("what is said of runtimes", () => {
   ])("%d seconds are %j", (seconds, text) => expect(remaining(seconds)).toBe(text));
 
   it.each([
-    ["pulling the image: 45 %", 0.45],
-    ["45% of 3 layers", 0.45],
-    ["7.5 %", 0.07],
-    ["step 3 of 7", null],
-    ["1000 %", null],
+    ["pulling registry:5000/debian:12: 90 of 120 MiB", 0.75],
+    ["pulling debian: 0 of 0 MiB", null],
+    ["pulling debian", null],
+    ["Step 3/7 : RUN make", null],
+    ["fetched 45% of 3 MiB", null],
   ])("%j", (line, part) => expect(progressIn(line)).toBe(part));
 });
