@@ -69,8 +69,8 @@ class LocalDriver(Driver):
         self._cwd = cwd
         self._env = dict(env)
         self._parting = Parting(grace=close_grace, scope=close_scope)
-        self._own_keeping = Keeping(directory, patience=patience) if keeping is None else None
-        self._keeping = keeping or self._own_keeping or Keeping(directory)
+        self._keeping = keeping or Keeping(directory, patience=patience)
+        self._owns_keeping = keeping is None
         self._account: Account | None = None
         self._exits = self._keeping.exits
         self._sessions: dict[str, LocalSession] = {}
@@ -227,8 +227,8 @@ class LocalDriver(Driver):
         await self._looking.aclose()
         with contextlib.suppress(Unavailable):
             await self._runtimes.aclose()
-        if self._own_keeping is not None:
-            await self._own_keeping.aclose()
+        if self._owns_keeping:
+            await self._keeping.aclose()
         for session in list(self._sessions.values()):
             await session.aclose()
         self.staging = None

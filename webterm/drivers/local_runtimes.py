@@ -20,6 +20,7 @@ from pathlib import Path
 from webterm.drivers import cgroups
 from webterm.drivers.disk_guard import DiskGuard, End
 from webterm.drivers.local_tokens import holder_token
+from webterm.drivers.ownership import give, write_public
 from webterm.drivers.sandbox_entry import Bounds, Sandbox, way_in
 from webterm.drivers.sandbox_layout import (
     READY,
@@ -235,13 +236,10 @@ class LocalRuntimes:
         if not plan.runtime.files.is_dir():
             raise Unavailable("the workspace's directory is not there")
         if plan.as_root:
-            _give(runtime.files, plan.uid)
+            give(runtime.files, plan.uid)
         plan.made.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name, text in etc_files(plan, shell_inside(self._surroundings)).items():
-            unfinished = plan.made / f".{name}"
-            unfinished.write_text(text)
-            unfinished.chmod(0o644)
-            unfinished.replace(plan.made / name)
+            write_public(plan.made / name, text)
         groups = cgroups.make_groups(proof.trees, runtime.workspace, runtime.limits)
         command = bubblewrap(proof.tools, self._surroundings, plan)
         return ("/bin/sh", "-c", _HOLD, "sh", *map(str, groups.entrances), "--", *command)
@@ -325,16 +323,6 @@ class LocalRuntimes:
         shutil.rmtree(self._directory / workspace, ignore_errors=True)
         if not cgroups.remove_groups(groups, _GROUPS_PATIENCE):
             _log.warning("a control group of workspace %s could not be removed", workspace)
-
-
-def _give(files: Path, uid: int) -> None:
-    """Give the top of a workspace to the user of its programs. Blocks."""
-    try:
-        if files.stat(follow_symlinks=False).st_uid != uid:
-            os.chown(files, uid, uid, follow_symlinks=False)
-    except OSError as error:
-        reason = f"the workspace's files cannot be given to the user {uid}: {error.strerror}"
-        raise IsolationRefused(f"{reason}; see the setting sandbox.first_uid") from error
 
 
 def _print(runtime: Runtime, surroundings: Surroundings) -> str:
