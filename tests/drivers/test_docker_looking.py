@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -170,6 +171,42 @@ async def test_each_way_shows_and_reaches_the_same(place: Place, other: int) -> 
                 while not await looking.is_idle(ann.workspace):  # noqa: ASYNC110 - what passed bytes on is ending
                     await asyncio.sleep(0)
             assert await looking.ports(ann.workspace) == frozenset()
+
+
+async def test_an_address_of_another_machine_is_not_taken_for_one_of_ours(
+    place: Place, engine: RealEngine, namespace: str, tmp_path: Path
+) -> None:
+    """Its engine's socket is led here; there are containers there, and other processes with their numbers here."""
+    place.begin(place.ann, "python3", "-c", MIRROR, "0.0.0.0", "8000", "ann")
+    place.begin(place.bob, *NC)
+    await until_there(place, 8000)
+    async with led(engine, tmp_path / "led.sock") as host:
+        async with parts_in(tmp_path / "other", engine, namespace, images=[DEBIAN], host=host) as parts:
+            async with aclosing(ContainerLooking(parts.engine, parts.containers)) as looking:
+                assert await parts.containers.find(place.ann.workspace) is not None
+                assert await family(looking, place.ann, 8000) == UNIX
+                assert await asked(looking, place.ann, 8000, b"small") == b"annsmall"
+
+
+@asynccontextmanager
+async def led(engine: RealEngine, path: Path) -> AsyncIterator[str]:
+    """The engine as another machine's: its processes are none of those that have their numbers here."""
+
+    async def passing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, onward = await asyncio.open_unix_connection(engine.host.removeprefix("unix://"))
+
+        async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError):
+                while data := await source.read(65536):
+                    sink.write(re.sub(rb'"Pid":[0-9]+', lambda pid: b'"Pid":' + b"1" * (len(pid[0]) - 6), data))
+                    await sink.drain()
+                sink.write_eof()
+
+        with closing(writer), closing(onward):
+            await asyncio.gather(pass_on(reader, onward), pass_on(there, writer))
+
+    async with await asyncio.start_unix_server(passing, path):
+        yield f"unix://{path}"
 
 
 async def test_each_program_that_can_pass_bytes_on_does(place: Place) -> None:

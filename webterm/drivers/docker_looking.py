@@ -74,7 +74,7 @@ class ContainerLooking:
     """Looks at the containers of one driver. Its methods raise what those of `webterm.session.Driver` do.
 
     ``sees``: whether what this machine shows of containers may be used, where it can. ``routes``: the same for the
-    addresses of containers.
+    addresses of containers, which are used only where a container is seen to be on this machine.
     """
 
     def __init__(self, engine: Engine, containers: Containers, *, sees: bool = True, routes: bool = True) -> None:
@@ -185,7 +185,9 @@ class ContainerLooking:
         """By the container's address, where its server listens there and a route leads there."""
         address, facts = view.container.address, view.facts
         target = Target(socket.AF_INET, address or "")
-        if not address or not (self._routes and facts.routed and self._engine.is_unix):
+        if not address or not (self._routes and facts.routed):
+            return None
+        if view.container.pid is None:  # it may be another machine's, whose engine's socket is led here: as its address
             return None
         if not listeners.answering(there, port, target):
             return None
