@@ -127,6 +127,11 @@ class Connection:
         self.socket.sendall(binascii.unhexlify(self.query))
         return False
 
+    def do_hints(self) -> bool:
+        """Hints for ever, and no answer."""
+        while True:
+            self.socket.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100)
+
     def do_long(self) -> bool:
         """A header that is longer than anybody's."""
         return self.send(b"", "X-Long: " + "x" * 200_000)

@@ -104,13 +104,16 @@ async def app_in(running: Running, owner: aiohttp.ClientSession, python: str) ->
 
 
 @asynccontextmanager
-async def previewing(directory: Path, *, driver: Driver = "local", domain: bool = False) -> AsyncIterator[App]:
-    """A server whose owner has a workspace with the app, on this machine or in a container."""
+async def previewing(
+    directory: Path, *, driver: Driver = "local", domain: bool = False, **more: object
+) -> AsyncIterator[App]:
+    """A server whose owner has a workspace with the app, on this machine or in a container; ``more`` are settings."""
     sections: dict[str, Any] = {
         "previews": Previews(domain=DOMAIN) if domain else Previews(),
         "accounts": Accounts(registration="open"),
         "runtimes": Runtimes(driver=driver),
         "docker": Docker(image=DEBIAN, pull=False),
+        **more,
     }
     try:
         async with started(directory, **sections) as running:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from yarl import URL
 
-from tests.previews.conftest import App, bare
+from tests.previews.conftest import App, bare, previewing
 from tests.web.asking import cookies_of, registered
 from tests.web.conftest import browser
+from webterm.settings_accounts import Limits, Tier
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -62,8 +66,31 @@ async def test_nothing_that_proves_who_somebody_is_gets_there(app: App, inside: 
     assert proofs["Cookie"]
     told = await app.echoed(inside + "/echo", headers=proofs)
     assert not told["named"].keys() & set(PROVING)
-    own = await app.echoed(inside + "/echo", headers={"Authorization": "Basic YXBwOmFwcA=="})
-    assert own["named"]["authorization"] == "Basic YXBwOmFwcA=="  # the app's own affair
+
+
+@pytest.mark.parametrize(
+    ("value", "mode", "arrives"),
+    [
+        ("Basic YXBwOmFwcA==", "cors", False),
+        ("basic YXBwOmFwcA==", "navigate", False),
+        ("Digest username=x", "", False),
+        ("Negotiate YII=", "cors", False),
+        ("NTLM TlRM", "cors", False),
+        ("Bearer the-proxys", "navigate", False),
+        ("Bearer the-proxys", "no-cors", False),
+        ("Bearer the-proxys", "websocket", False),
+        ("Bearer the-apps", "cors", True),
+        ("Token the-apps", "cors", True),
+        ("Bearer the-apps", "", True),
+    ],
+)
+async def test_only_what_the_app_itself_has_set_authorizes(
+    app: App, inside: str, value: str, mode: str, arrives: bool
+) -> None:
+    """A proxy that guards our whole origin has its visitors' passwords sent along, or adds a token of its own."""
+    sent = {"Authorization": value} | ({"Sec-Fetch-Mode": mode} if mode else {})
+    told = await app.echoed(inside + "/echo", headers=sent)
+    assert told["named"].get("authorization") == (value if arrives else None)
 
 
 async def test_programs_come_in_with_a_token_that_stays_here(app: App) -> None:
@@ -307,13 +334,54 @@ async def test_what_the_app_does_not_name_is_not_made_up(app: App, inside: str) 
     async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
         assert await answer.read() == b"<html>"
     assert "Content-Type" not in answer.headers
-    assert (answer.headers["X-Odd"], answer.headers["Server"]) == ("a?b", "webterm")
-    told = await app.running.raw(
-        f"GET {inside}/echo HTTP/1.1\r\nHost: {app.running.netloc}\r\nConnection: close\r\n".encode()
-        + b"X-Odd: a\xffb\r\n\r\n"
-    )
-    assert b" 200 OK" in told
-    assert b"x-odd" in told.lower()
+    assert answer.headers["Server"] == "webterm"
+
+
+async def test_headers_need_not_be_utf_8(app: App, inside: str) -> None:
+    """Other bytes are Latin-1, both ways."""
+    for odd in (b"a\xffb", "aÿb".encode()):
+        raw = b"HTTP/1.1 200 OK\r\nX-Odd: " + odd + b"\r\nContent-Length: 0\r\n\r\n"
+        async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
+            assert answer.headers["X-Odd"] == "aÿb"
+        told = await app.running.raw(
+            f"GET {inside}/echo HTTP/1.1\r\nHost: {app.running.netloc}\r\nConnection: close\r\n".encode()
+            + b"X-Odd: "
+            + odd
+            + b"\r\n\r\n"
+        )
+        assert b" 200 OK" in told
+        assert json.dumps(["X-Odd", "aÿb".encode().decode("latin-1")]).encode() in told  # as the app reads bytes
+
+
+async def test_hints_have_an_end(app: App, inside: str) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    async with bare() as client:
+        async with client.get(app.running.url(f"{inside}/raw?{(hint * 16 + final).hex()}")) as answer:
+            assert (answer.status, await answer.text()) == (200, "ok")
+        async with client.get(app.running.url(f"{inside}/hints")) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (502, "preview_failed")
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await client.ws_connect(app.running.url(inside + "/hints"))
+        assert refused.value.status == 502
+
+
+async def test_whoever_guesses_costs_the_store_nothing(tmp_path: Path) -> None:
+    """Links that are known to be good, and passes, open what they do meanwhile."""
+    limits = Limits(tiers={"free": Tier(general=20, auth=10, ai=10)})
+    async with previewing(tmp_path / "data", limits=limits) as app, bare() as client:
+
+        async def status(path: str) -> int:
+            async with client.get(app.running.url(path + "/echo")) as answer:
+                return answer.status
+
+        told = await app.asked("POST", "/shares", {"port": app.port}, status=201)
+        good = [(await app.pass_path()).rstrip("/"), URL(told["url"]).raw_path.rstrip("/")]
+        assert [await status(path) for path in good] == [200, 200]
+        guesses = [await status(f"{app.base}/~{number:043}") for number in range(21)]
+        assert guesses == [404] * 20 + [429]
+        assert [await status(path) for path in good] == [200, 200]
+        assert (await app.pass_path(target="/x")).endswith("/x")
 
 
 async def test_headers_have_an_end(app: App, inside: str) -> None:

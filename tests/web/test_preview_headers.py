@@ -149,12 +149,27 @@ def test_proofs_of_a_proxy_go_no_further() -> None:
         "X-Auth-Request-Access-Token",
         "Tailscale-User-Login",
         "X-Ms-Client-Principal",
+        "X-WebAuth-User",
+        "X-SSL-Client-Cert",
+        "SSL-Client-S-DN",
+        "X-Client-Cert",
+        "X-ARR-ClientCert",
+        "X-Forwarded-Tls-Client-Cert",
+        "Client-Cert",
+        "X-User",
+        "X-User-Email",
+        "X-Username",
+        "X-Email",
+        "X-Auth-User",
+        "X-Token-Subject",
+        "X-Proxy-User",
+        "OIDC_CLAIM_email",
+        "Shib-Session-ID",
     ]
-    headers = CIMultiDict(
-        [*((name, "1") for name in names), ("X-Auth-Token", "the app's own"), ("X-Goog-Api-Key", "k")]
-    )
+    apps = ["X-Auth-Token", "X-Access-Token", "X-User-Id", "X-Goog-Api-Key", "X-Requested-With", "X-CSRF-Token"]
+    headers = CIMultiDict((name, "1") for name in (*names, *apps))
     sent = {name for name, _ in onward(headers, HOST, hidden=frozenset(), is_ours=lambda _: False)}
-    assert sent == {"Host", "X-Auth-Token", "X-Goog-Api-Key"}
+    assert sent == {"Host", *apps}
 
 
 def test_what_connection_names_counts_as_not_said() -> None:

@@ -170,13 +170,26 @@ async def test_there_are_not_too_many(gate: Gate) -> None:
 
 
 async def test_a_ticket_is_good_once_and_not_for_long(gate: Gate) -> None:
-    ticket = gate.previews.ticket("secret")
-    assert gate.previews.redeem(ticket) == "secret"
-    late = gate.previews.ticket("secret")
+    given = await gate.admit()
+    ticket = gate.previews.ticket(given)
+    assert gate.previews.redeem(ticket) == given.secret
+    late = gate.previews.ticket(given)
     gate.clock.now += previews.TICKET_LASTS
     for used in (ticket, late, "x"):
         with pytest.raises(NoSuchShare):
             gate.previews.redeem(used)
+
+
+async def test_nobody_uses_up_the_tickets_of_others(gate: Gate) -> None:
+    await gate.bench.workspaces.members.set_role(ANN, gate.workspace.id, BEN.id, Role.READ, by(ANN))
+    given, other = await gate.admit(), await gate.admit(BEN)
+    for _ in range(previews.MOST_TICKETS):
+        gate.previews.ticket(given)
+    with pytest.raises(LimitReached):
+        gate.previews.ticket(given)
+    assert gate.previews.redeem(gate.previews.ticket(other)) == other.secret
+    gate.clock.now += previews.TICKET_LASTS
+    gate.previews.ticket(given)
 
 
 async def test_a_server_that_stops_lets_nobody_in(gate: Gate) -> None:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_parser import RawResponseMessage
 from yarl import URL
 
 from webterm.errors import PreviewFailed, WebtermError
@@ -32,6 +33,8 @@ LONGEST_LINE = 64 * 1024
 """Bytes of a first line, of one header, and of a tunnel's whole head."""
 PATIENCE = 60.0
 """Seconds in which a WebSocket has to be accepted or refused."""
+MOST_HINTS = 16
+"""Answers before the answer (1xx), which nobody here needs: an app could send them for ever."""
 BARE = frozenset({"Accept", "Accept-Encoding", "Content-Type", "User-Agent"})
 """Headers that the library would add by itself."""
 STATUS = re.compile(r"HTTP/1\.[01] (?P<status>[1-9][0-9]{2})(?: (?P<reason>[^\x00-\x08\x0a-\x1f\x7f]*))?")
@@ -188,23 +191,42 @@ class _Dialled(aiohttp.BaseConnector):
     ) -> ResponseHandler:
         dialled = await self._dial(WorkspaceId(req.url.host or ""), req.url.port or 0)
         try:
-            _, protocol = await self._loop.create_connection(self._factory, sock=dialled)
+            _, protocol = await self._loop.create_connection(lambda: _Answering(self._loop), sock=dialled)
         except BaseException:
             dialled.close()
             raise
         return protocol
 
 
+class _Answering(ResponseHandler):
+    """The library's own reader of answers, which passes over hints: so many and no more."""
+
+    _hints = 0
+
+    async def read(self) -> tuple[RawResponseMessage, aiohttp.StreamReader]:
+        """For the library: what comes next."""
+        message, payload = await super().read()
+        self._hints = self._hints + 1 if _is_hint(message.code) else 0
+        if self._hints > MOST_HINTS:
+            raise aiohttp.ClientPayloadError("hints without end")
+        return message, payload
+
+
 async def _upgraded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int) -> Tunnel | Refusal:
     try:
         async with asyncio.timeout(PATIENCE):
             await writer.drain()
-            status = 100
-            while 100 <= status < 200 and status != 101:  # others are only hints
+            for _ in range(MOST_HINTS + 1):
                 status, headers = _parsed(await reader.readuntil(b"\r\n\r\n"))
+                if not _is_hint(status):
+                    return Tunnel(headers, reader, writer) if status == 101 else Refusal(status, headers)
     except (*BROKEN, asyncio.LimitOverrunError) as error:
         raise _failed(port) from error
-    return Tunnel(headers, reader, writer) if status == 101 else Refusal(status, headers)
+    raise _failed(port)
+
+
+def _is_hint(status: int) -> bool:
+    return 100 <= status < 200 and status != 101
 
 
 def _head(target: str, headers: Headers) -> bytes:

@@ -97,24 +97,25 @@ class Limits:
         who = ("person", actor.id) if actor else ("place", place)
         return await self._counted(item, f"{kind}:{who[0]}", who[1])
 
-    async def check_proofs(self, place: str, token: str) -> None:
+    async def check_proofs(self, place: str, token: str, kind: Kind = "auth") -> None:
         """Refuse to look at another bearer token from a place where many were wrong; known good ones always pass.
 
-        So that a flood of guesses costs no look into the database. Raises `webterm.errors.RateLimited`.
+        So that a flood of guesses costs no look into the database. Each ``kind`` is counted apart. Raises
+        `webterm.errors.RateLimited`.
         """
-        item = self._item("auth", None)
+        item = self._item(kind, None)
         if item is None or hash_of(token) in self._good:
             return
-        key = ("proofs", place)
+        key = (f"proofs:{kind}", place)
         if not await self._memory.test(item, *key):
             (await self._standing(self._memory, item, key, fine=False)).check()
 
-    async def wrong_proof(self, place: str, token: str) -> None:
+    async def wrong_proof(self, place: str, token: str, kind: Kind = "auth") -> None:
         """A bearer token was wrong: that counts against the place."""
         self._good.pop(hash_of(token), None)
-        item = self._item("auth", None)
+        item = self._item(kind, None)
         if item is not None:
-            await self._memory.hit(item, "proofs", place)
+            await self._memory.hit(item, f"proofs:{kind}", place)
 
     def good_proof(self, token: str) -> None:
         """A bearer token was good."""

@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 
 SANDBOX = "sandbox allow-scripts allow-forms allow-popups allow-modals allow-downloads"
 """Never with ``allow-same-origin``: on a path of ours the app would be us."""
+BROWSERS_OWN = frozenset({"basic", "digest", "negotiate", "ntlm", "kerberos", "mutual", "hoba"})
+"""Schemes of ``Authorization`` that browsers send of themselves, to a whole origin: on our own they are no app's."""
+BY_SCRIPT = ("", "cors", "same-origin")
+"""``Sec-Fetch-Mode`` where a page can have set ``Authorization``, or a program, which does not say."""
 OUR_COOKIES = re.compile(r"(__[a-z]+-)?webterm-.*", re.IGNORECASE | re.DOTALL)
 """Names of cookies that are ours, whatever server of ours has set them."""
 UP_TO_PATH = re.compile(r"[^/]*//[^/?#\\]*")
@@ -31,8 +35,13 @@ HIDDEN = re.compile(
     r"forwarded|via|x-real-ip|x-client-ip|true-client-ip|x-original-.*|x-forwarded-.*|proxy-.*|(x-)?remote-user"
     r"|(x-)?remote-(name|email|groups?)|x-auth-request-.*|x-authentik-.*|x-amzn-oidc-.*|x-goog-(iap|authenticated)-.*"
     r"|x-ms-(client|token)-.*|x-pomerium-.*|x-vouch-.*|cf-access-.*|cf-connecting-.*|tailscale-.*|webterm-.*"
+    r"|(x-)?ssl-.*|x-(arr-|tls-)?client-?cert.*|x-tls-client-.*|client-cert(-chain)?|x-web-?auth-.*|x-token-.*"
+    r"|x-user(-(name|mail|email|groups?|roles?|dn|info))?|x-(user)?name|x-e?mail|x-groups?|x-(proxy|authenticated)-.*"
+    r"|x-auth-(user(name)?|name|email|groups?|roles?)|x-authelia-.*|(x-)?oidc[-_].*|mellon[-_].*|(x-)?shib-.*"
+    r"|x-appengine-.*|x-endpoint-api-userinfo|x-azure-.*|x-cluster-client-ip|fastly-client-.*|fly-client-ip|x-envoy-.*"
 )
-"""What only proxies add, of which some say who somebody is, and some prove it."""
+"""What only proxies add, of which some say who somebody is, and some prove it. `X-User-Id`, `X-Auth-Token` and
+`X-Access-Token` are usual with apps of all kinds, and stay."""
 NOT_ONWARD = HOP_BY_HOP | FRAMING | {"cookie", "authorization", "origin", "referer"}
 
 BEYOND = re.compile(
@@ -85,8 +94,8 @@ def onward(
             continue
         if view.base and low in ("sec-fetch-site", "sec-fetch-user"):
             continue  # of a page without an origin, everything comes from elsewhere
-        sent.append((name, value))
-    sent.extend(_told(headers, view, is_ours))
+        sent.append((name, _sound(value)))
+    sent.extend((name, _sound(value)) for name, value in _told(headers, view, is_ours))
     return sent
 
 
@@ -104,7 +113,7 @@ def back(headers: Iterable[tuple[str, str]], view: View, *, upgraded: bool = Fal
     if "server" not in told:
         yield "Server", "webterm"
     for name, raw in headers:
-        low, value = name.lower(), raw.encode("utf-8", "replace").decode()
+        low, value = name.lower(), _sound(raw)
         if low in HOP_BY_HOP:
             continue
         if low.startswith("sec-websocket-") and upgraded:
@@ -172,7 +181,7 @@ def _told(headers: Mapping[str, str], view: View, is_ours: Callable[[str], bool]
         if referer.startswith(f"{own}{view.base}/"):
             yield "Referer", view.local + referer.removeprefix(own + view.base)
     authorization = headers.get("Authorization")
-    if authorization is not None and not is_ours(authorization):
+    if authorization is not None and not is_ours(authorization) and _is_apps_own(authorization, headers, view):
         yield "Authorization", authorization
     if view.base:
         yield "X-Forwarded-Prefix", view.base
@@ -182,6 +191,22 @@ def _told(headers: Mapping[str, str], view: View, is_ours: Callable[[str], bool]
     kept = [pair for pair in pairs if pair and not OUR_COOKIES.fullmatch(pair.partition("=")[0].strip())]
     if kept:
         yield "Cookie", "; ".join(kept)
+
+
+def _is_apps_own(authorization: str, headers: Mapping[str, str], view: View) -> bool:
+    """Whether the app's page can have set it. On a path it may also be for a proxy that guards our whole origin."""
+    scheme = authorization.strip().partition(" ")[0].lower()
+    by_script = headers.get("Sec-Fetch-Mode", "") in BY_SCRIPT
+    return not view.base or (by_script and scheme not in BROWSERS_OWN)
+
+
+def _sound(value: str) -> str:
+    """Bytes that are no UTF-8 (surrogates stand for them) are taken for Latin-1, as HTTP once had it."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
 
 
 def _cookie(name: str, value: str) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from webterm.errors import Forbidden, NoSuchShare, NotFound, NotSignedIn, WrongOrigin
+from webterm.errors import Forbidden, NoSuchShare, NotFound, NotSignedIn, RateLimited, WrongOrigin
 from webterm.web.gate import OUTER, guarded
 from webterm.web.preview_places import (
     Place,
@@ -25,7 +25,7 @@ from webterm.web.preview_places import (
     view_at_host,
     workspace_of_origin,
 )
-from webterm.web.previewing import in_frame, passed_on
+from webterm.web.previewing import in_frame, opened_by, passed_on
 from webterm.web.row import Handler, Row
 from webterm.web.site import Site, site, work
 from webterm.work.previews import Pass
@@ -101,7 +101,7 @@ async def _enter(request: web.Request, place: Place) -> web.StreamResponse:
     )
     if path != ENTER and path != link(secret):
         raise web.HTTPNotFound(text="there is nothing here")
-    await work(request).previews.find(secret, place.workspace, place.port)
+    await opened_by(request, secret, place)
     response = _to(f"{ARRIVED}?to={quote(target, safe='')}")
     response.headers["Set-Cookie"] = _cookie(request, secret)
     return response
@@ -113,8 +113,8 @@ async def _pass_of(request: web.Request, place: Place) -> Pass | None:
     pairs = (pair.partition("=") for header in request.headers.getall("Cookie", []) for pair in header.split(";"))
     for secret in [value.strip() for called, _, value in pairs if called.strip() == name][:MOST_TRIED]:
         try:
-            return await work(request).previews.find(secret, place.workspace, place.port)
-        except NoSuchShare:
+            return await opened_by(request, secret, place)
+        except (NoSuchShare, RateLimited):
             continue
     return None
 

@@ -8,12 +8,14 @@ from contextlib import asynccontextmanager
 
 from aiohttp import web
 
+from webterm.accounts.throttle import group_of
 from webterm.accounts.tokens import PREFIX
-from webterm.errors import Forbidden, NoSuchPort, PreviewFailed, Unavailable, WebtermError
+from webterm.errors import Forbidden, NoSuchPort, NoSuchShare, PreviewFailed, Unavailable, WebtermError
 from webterm.web.gate import BEGUN, FOREIGN
 from webterm.web.preview_headers import View, back, onward, preflight, upgrading
+from webterm.web.preview_places import Place
 from webterm.web.preview_tunnels import tunnelled
-from webterm.web.site import Site, site, work
+from webterm.web.site import Site, client_address, site, work
 from webterm.web.spans import Span
 from webterm.web.transfers import arriving
 from webterm.web.visitors import is_upgrade
@@ -25,6 +27,27 @@ REFUSED = frozenset({"CONNECT", "TRACE"})
 """Methods that are for proxies."""
 BARE = frozenset({204, 304})
 """Statuses of answers without a body."""
+
+
+async def opened_by(request: web.Request, secret: str, place: Place) -> Pass:
+    """The pass, or link, with this secret, if it opens this place. Raises `webterm.errors.NoSuchShare`.
+
+    Raises `webterm.errors.RateLimited` where many were wrong that came from the same address, so that guesses cost no
+    look into the database.
+    """
+    previews, limits = work(request).previews, site(request).limits
+    known = previews.known(secret, place.workspace, place.port)
+    if known is not None:
+        return known
+    group = group_of(client_address(request))
+    await limits.check_proofs(group, secret, "general")
+    try:
+        found = await previews.find(secret, place.workspace, place.port)
+    except NoSuchShare:
+        await limits.wrong_proof(group, secret, "general")
+        raise
+    limits.good_proof(secret)
+    return found
 
 
 async def passed_on(request: web.Request, given: Pass, view: View, target: str) -> web.StreamResponse:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from webterm.access import Scope
-from webterm.errors import Forbidden, MissingScope, NoSuchShare, NotFound, NotSignedIn, WrongOrigin
+from webterm.errors import Forbidden, MissingScope, NoSuchShare, NotFound, NotSignedIn, RateLimited, WrongOrigin
 from webterm.web.preview_hosts import entrance
 from webterm.web.preview_places import (
     PASS,
@@ -26,7 +26,7 @@ from webterm.web.preview_places import (
     port_of,
     view_on_path,
 )
-from webterm.web.previewing import check_own, in_frame, passed_on
+from webterm.web.previewing import check_own, in_frame, opened_by, passed_on
 from webterm.web.row import Row
 from webterm.web.site import site, visitor, work
 from webterm.work.previews import Pass
@@ -66,8 +66,8 @@ async def visit(request: web.Request) -> web.StreamResponse:
     base = base_of(site(request), place, secret)
     target = _target(request, base)
     try:
-        given = await work(request).previews.find(secret, place.workspace, place.port)
-    except NoSuchShare as error:
+        given = await opened_by(request, secret, place)
+    except (NoSuchShare, RateLimited) as error:
         if is_navigation(request) and "Cookie" in request.headers:  # of somebody who may get another one
             return web.Response(status=303, headers={"Location": base_of(site(request), place) + target})
         return in_frame(request, error, view_on_path(request, place, None))
@@ -78,7 +78,7 @@ async def visit(request: web.Request) -> web.StreamResponse:
 def _inside(request: web.Request, place: Place, given: Pass, target: str) -> str:
     if site(request).settings.previews.domain is None:
         return base_of(site(request), place, given.secret) + target
-    return host_origin(request, place) + entrance(work(request).previews.ticket(given.secret), target)
+    return host_origin(request, place) + entrance(work(request).previews.ticket(given), target)
 
 
 def _place(request: web.Request) -> Place:

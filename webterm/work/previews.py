@@ -7,6 +7,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 
 from webterm.access import Actor
 from webterm.accounts.secret_texts import hash_of, new_secret
@@ -33,10 +34,19 @@ MOST_PASSES = 100
 """Passes of one person; the one that was used least lately makes room."""
 TICKET_LASTS = 30.0
 """Seconds that a ticket lasts."""
-MOST_TICKETS = 10_000
-"""Unused tickets at the same time."""
+MOST_TICKETS = 100
+"""Unused tickets of one person at the same time."""
 LOOK = 0.5
 """Seconds for which it is believed that a link is still good."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ticket:
+    """It stands for the pass ``secret`` of ``user`` until ``expires``."""
+
+    secret: str
+    user: UserId | None
+    expires: float
 
 
 class Previews:
@@ -61,7 +71,7 @@ class Previews:
         self._passes: dict[str, Pass] = {}
         self._linked: dict[str, Pass] = {}  # by the hash of the link
         self._looks: dict[str, float] = {}
-        self._tickets: dict[str, tuple[str, float]] = {}
+        self._tickets: dict[str, _Ticket] = {}
         self._client = PreviewClient(dial)
         self._tasks = Tasks("previews")
         self._open = True
@@ -89,31 +99,40 @@ class Previews:
     async def find(self, secret: str, workspace: str, port: int) -> Pass:
         """The pass, or link, with this secret. Raises `webterm.errors.NoSuchShare` unless it opens this very port."""
         now = self._clock()
-        found = self._passes.get(hash_of(secret)) or await self._by_link(hash_of(secret), now)
+        found = self.known(secret, workspace, port) or await self._by_link(hash_of(secret), now)
         if found is None or (found.workspace, found.port) != (workspace, port) or self._is_over(found, now):
             raise NoSuchShare("this link to a preview is wrong, or no longer good")
         found.used = now
         return found
 
-    def ticket(self, secret: str) -> str:
-        """What stands for a pass or link in a URL that leads to another origin, once, for `TICKET_LASTS` seconds.
+    def known(self, secret: str, workspace: str, port: int) -> Pass | None:
+        """The same as far as it takes no look into the store; None does not mean that there is nothing."""
+        now = self._clock()
+        found = self._passes.get(hash_of(secret))
+        if found is None or (found.workspace, found.port) != (workspace, port) or self._is_over(found, now):
+            return None
+        found.used = now
+        return found
 
-        Raises `webterm.errors.LimitReached` when too many are unused.
+    def ticket(self, given: Pass) -> str:
+        """What stands for a person's pass in a URL that leads to another origin, once, for `TICKET_LASTS` seconds.
+
+        Raises `webterm.errors.LimitReached` when that person has left too many unused.
         """
         now = self._clock()
-        self._tickets = {key: kept for key, kept in self._tickets.items() if kept[1] > now}
-        if len(self._tickets) >= MOST_TICKETS:
+        self._tickets = {key: kept for key, kept in self._tickets.items() if kept.expires > now}
+        if sum(kept.user == given.user for kept in self._tickets.values()) >= MOST_TICKETS:
             raise LimitReached(f"too many previews are being opened; wait {TICKET_LASTS:g} seconds")
         ticket = new_secret()
-        self._tickets[hash_of(ticket)] = (secret, now + TICKET_LASTS)
+        self._tickets[hash_of(ticket)] = _Ticket(given.secret, given.user, now + TICKET_LASTS)
         return ticket
 
     def redeem(self, ticket: str) -> str:
         """The secret that a ticket stands for. Raises `webterm.errors.NoSuchShare` for a wrong, used or old one."""
-        secret, expires = self._tickets.pop(hash_of(ticket), ("", 0.0))
-        if self._clock() >= expires:
+        kept = self._tickets.pop(hash_of(ticket), None)
+        if kept is None or self._clock() >= kept.expires:
             raise NoSuchShare("this link to a preview is wrong, used or too old")
-        return secret
+        return kept.secret
 
     def asking(
         self, given: Pass, *, method: str, target: str, headers: Headers, body: AsyncIterable[bytes] | None
