@@ -223,8 +223,8 @@ export class Rest {
     return (await this.api.ask("GET /api/v1/workspaces/{workspace}/shares", { names: { workspace } })).items;
   }
 
-  /** The answer is the only time that the link itself is told. */
-  share(workspace: string, port: number, minutes: number): Promise<MadeShare> {
+  /** `minutes` null: as long as the server allows. The answer is the only time that the link itself is told. */
+  share(workspace: string, port: number, minutes: number | null): Promise<MadeShare> {
     return this.api.ask("POST /api/v1/workspaces/{workspace}/shares", { names: { workspace }, body: { port, minutes } });
   }
 

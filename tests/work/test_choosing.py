@@ -68,7 +68,8 @@ async def test_this_machine_where_none_does_and_says_so(auto: Scene) -> None:
     await auto.choosing.start()
     choice = await auto.choose()
     assert choice.driver == "local"
-    assert "no such socket" in choice.reason
+    assert (choice.cause, "no such socket" in choice.reason) == ("no such socket", False)
+    assert choice.full_reason.endswith("(no such socket)")
     assert auto.begun == 0
     auto.engine.works = DriverHealth(works=True)
     assert await auto.choose(after=0) == Choice("docker")  # whoever has just started it need not wait
@@ -89,7 +90,7 @@ async def test_an_engine_that_does_not_answer_keeps_nobody_waiting(auto: Scene) 
     auto.engine.answers.clear()
     await auto.choosing.start()
     async with asyncio.timeout(30):
-        assert "does not answer" in (await auto.choose()).reason
+        assert "does not answer" in (await auto.choose()).cause
     auto.engine.answers.set()
     async with asyncio.timeout(30):
         await auto.answered.wait()
@@ -99,7 +100,7 @@ async def test_an_engine_that_does_not_answer_keeps_nobody_waiting(auto: Scene) 
 async def test_what_cannot_be_found_out_does_not_work(auto: Scene) -> None:
     auto.engine.fault = EngineUnavailable("no route")
     await auto.choosing.start()
-    assert "no route" in (await auto.choose()).reason
+    assert "no route" in (await auto.choose()).cause
 
 
 async def test_who_asks_for_a_driver_gets_it(auto: Scene) -> None:

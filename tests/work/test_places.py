@@ -60,7 +60,8 @@ async def test_where_no_engine_answers_this_machine_takes_over_and_says_so(stage
     assert terminal.driver == "local"
     assert stage.machine.begun[0].confined
     words = stage.states()
-    assert "no container engine (no such socket)" in words[0]
+    assert "no container engine" in words[0]
+    assert "no such socket" not in str(words)  # which is for administrators
     assert "no container engine" in words[-1]
     status = await stage.runtimes.status(ANN, made.id)
     assert (status.driver, status.image) == ("local", "")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from msgspec import Struct
 
+from webterm.access import Actor, Scope
 from webterm.runtime import DriverHealth
 from webterm.web.bodies import json
 from webterm.web.row import Row
@@ -14,8 +15,8 @@ from webterm.web.site import site, visitor, work
 
 
 class EngineHealth(Struct, frozen=True, kw_only=True):
-    """The container engine, as it was seen within a second. ``reason``: why it cannot be used; ``containers``: how many
-    run."""
+    """The container engine, as it was seen within a second. ``containers``: how many run. ``reason``: why it cannot be
+    used, in words for administrators; empty for others."""
 
     works: bool
     reason: str
@@ -40,7 +41,8 @@ class Health(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 async def health(request: web.Request) -> web.StreamResponse:
     """``ok``, as soon and as long as requests are answered."""
-    if visitor(request).actor is None:
+    who = visitor(request).actor
+    if who is None:
         return json(Health(status="ok"))
     here = site(request)
     counts = here.terminals.hub.counts()
@@ -55,16 +57,17 @@ async def health(request: web.Request) -> web.StreamResponse:
             connections=len(here.connections),
             counts=counts,
             mode=usual.driver,
-            reason=usual.reason or None,
-            engine=_engine(choosing.health),
+            reason=(usual.full_reason if who.may(Scope.ADMIN) else usual.reason) or None,
+            engine=_engine(choosing.health, who),
         )
     )
 
 
-def _engine(seen: DriverHealth | None) -> EngineHealth | None:
+def _engine(seen: DriverHealth | None, who: Actor) -> EngineHealth | None:
     if seen is None:
         return None
-    return EngineHealth(works=seen.works, reason=seen.reason, version=seen.version, containers=seen.runtimes)
+    reason = seen.reason if who.may(Scope.ADMIN) else ""
+    return EngineHealth(works=seen.works, reason=reason, version=seen.version, containers=seen.runtimes)
 
 
 ROWS: Sequence[Row] = (

@@ -120,7 +120,9 @@ class RuntimeChoices(Struct, frozen=True, kw_only=True):
 
     ``mode`` is the driver of those, now, and ``reason`` why it is another one than usual. ``image`` is the usual one,
     ``images`` what may be asked for beside it (``*`` stands for any characters). ``limits`` are the highest.
-    ``idle_minutes``: when a container stops in which nothing runs; 0 is never.
+    ``idle_minutes``: when a container stops in which nothing runs; 0 is never. ``preview_domain``: each previewed page
+    has a name of its own in it; null: they are below the server's own address. ``share_days``: for how long a link to
+    one lasts at most; 0: there are none.
     """
 
     mode: str
@@ -131,6 +133,7 @@ class RuntimeChoices(Struct, frozen=True, kw_only=True):
     limits: RuntimeBounds
     idle_minutes: float
     preview_domain: str | None
+    share_days: float
 
 
 async def choices(request: web.Request) -> web.StreamResponse:
@@ -147,6 +150,7 @@ async def choices(request: web.Request) -> web.StreamResponse:
             limits=_bounds(runtimes.plans.limits(), runtimes.plans.network(usual.driver)),
             idle_minutes=settings.runtimes.idle_minutes,
             preview_domain=settings.previews.domain,
+            share_days=settings.previews.share_days,
         )
     )
 

@@ -29,10 +29,19 @@ log = logging.getLogger("webterm.work")
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A driver, and for people why it is another one than usual; empty where it is the usual one."""
+    """A driver, and for people why it is another one than usual; empty where it is the usual one.
+
+    ``cause`` says more, with the engine's address, to those who look after the server.
+    """
 
     driver: str
     reason: str = ""
+    cause: str = ""
+
+    @property
+    def full_reason(self) -> str:
+        """The reason together with its cause."""
+        return f"{self.reason} ({self.cause})" if self.cause else self.reason
 
 
 class Choosing:
@@ -111,13 +120,13 @@ class Choosing:
         if self.works or expected_back:
             return Choice(self.contained)
         why = self._health.reason if self._health is not None else ""
-        return Choice(self.local, f"programs run on the server's machine: no container engine{why and f' ({why})'}")
+        return Choice(self.local, "programs run on the server's machine: no container engine can be used", why)
 
     def trouble(self, driver: str) -> str:
         """Why a driver cannot be used at the moment, as was last seen; empty where it can, or nobody has looked."""
         if driver != self.contained or self._health is None or self._health.works:
             return ""
-        return f"containers cannot be used now: {self._health.reason}"
+        return "containers cannot be used now"
 
     async def look_for(self, wish: str | None) -> None:
         """See whether what somebody asks for works, if nobody has ever looked: it is not the usual one then."""

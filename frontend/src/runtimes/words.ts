@@ -49,6 +49,18 @@ export function processors(value: number): string {
   return value >= 10 ? value.toFixed(0) : String(Number(value.toFixed(value >= 1 ? 1 : 2)));
 }
 
+const LIFETIMES = [
+  ["1", "for an hour"],
+  ["24", "for a day"],
+  ["168", "for a week"],
+] as const;
+
+/** For how many hours a link may be good where it may be for so many days; empty is as long as that. */
+export function lifetimes(days: number): (readonly [hours: string, label: string])[] {
+  const found = LIFETIMES.filter(([hours]) => Number(hours) <= days * 24);
+  return found.length === LIFETIMES.length ? found : [...found, ["", "for as long as the server allows"]];
+}
+
 /** "9 min", "40 s": how long it still is until something happens. */
 export function remaining(seconds: number): string {
   if (seconds >= 90) return `${Math.round(seconds / 60)} min`;

@@ -4,16 +4,10 @@ import { useState } from "preact/hooks";
 import type { Page } from "../page";
 import type { MadeShare, Workspace } from "../rest";
 import { moment, relative } from "../times";
+import { lifetimes } from "../runtimes/words";
 import { useAction, useAnswer } from "./asking";
 import { Problem, Select, ToCopy } from "./fields";
 import { Modal } from "./modal";
-
-const HOURS = [
-  ["1", "for an hour"],
-  ["24", "for a day"],
-  ["168", "for a week"],
-] as const;
-type Hours = (typeof HOURS)[number][0];
 
 interface Props {
   page: Page;
@@ -24,15 +18,20 @@ interface Props {
 
 export function ShareDialog({ page, workspace, port, close }: Props) {
   const shares = useAnswer(() => page.rest.shares(workspace.id));
+  const limits = useAnswer(() => page.rest.runtimeChoices());
   const action = useAction();
-  const [hours, setHours] = useState<Hours>("24");
+  const [wanted, setWanted] = useState("24");
   const [made, setMade] = useState<MadeShare | null>(null);
   const act = (work: () => Promise<unknown>): void =>
     void action.run(async () => {
       await work();
       await shares.reload();
     });
-  const make = (): void => act(async () => setMade(await page.rest.share(workspace.id, port, Number(hours) * 60)));
+  const days = limits.value?.share_days ?? Infinity;
+  const choices = lifetimes(days);
+  const hours = choices.some(([value]) => value === wanted) ? wanted : "";
+  const make = (): void =>
+    act(async () => setMade(await page.rest.share(workspace.id, port, hours === "" ? null : Number(hours) * 60)));
   const revoke = (id: string): void =>
     act(async () => {
       await page.rest.revokeShare(workspace.id, id);
@@ -45,12 +44,16 @@ export function ShareDialog({ page, workspace, port, close }: Props) {
         Whoever has such a link sees what this port shows, without signing in, until it runs out. It gives nothing else of the
         workspace.
       </p>
-      <div class="share-make">
-        <Select label="The link is good" value={hours} choices={HOURS} set={setHours} />
-        <button type="button" class="primary" data-first disabled={action.busy} onClick={make}>
-          Make a link
-        </button>
-      </div>
+      {days === 0 ? (
+        <p class="about">The settings of this server allow no links.</p>
+      ) : (
+        <div class="share-make">
+          <Select label="The link is good" value={hours} choices={choices} set={setWanted} />
+          <button type="button" class="primary" data-first disabled={action.busy} onClick={make}>
+            Make a link
+          </button>
+        </div>
+      )}
       {action.refusal && <Problem action={action} />}
       {made && (
         <ToCopy key={made.share.id} label="Link, told only now" text={made.url}>

@@ -4,7 +4,7 @@ import type { ServerMessage } from "../../src/protocol.gen";
 import { Looking } from "../../src/runtimes/looking";
 import { Previews } from "../../src/runtimes/previews";
 import { told } from "../../src/runtimes/states";
-import { progressIn, readings, remaining } from "../../src/runtimes/words";
+import { lifetimes, progressIn, readings, remaining } from "../../src/runtimes/words";
 import { deferred, settled, type Deferred } from "../files/deferred";
 
 let said: string[];
@@ -167,6 +167,13 @@ describe("what is said of runtimes", () => {
     [89.2, "90 s"],
     [-1, "0 s"],
   ])("%d seconds are %j", (seconds, text) => expect(remaining(seconds)).toBe(text));
+
+  it.each([
+    [Infinity, ["1", "24", "168"]],
+    [7, ["1", "24", "168"]],
+    [2, ["1", "24", ""]],
+    [0.01, [""]],
+  ])("links for at most %d days last for %j hours", (days, hours) => expect(lifetimes(days).map(([value]) => value)).toEqual(hours));
 
   it.each([
     ["pulling registry:5000/debian:12: 90 of 120 MiB", 0.75],
