@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from webterm.errors import InvalidRequest, NoSuchPort, Unavailable
+from webterm.errors import InvalidRequest, NoSuchPort, TooBig, Unavailable
 from webterm.execution import Execution
 from webterm.exits import Exit
 from webterm.ids import WorkspaceId
@@ -20,6 +20,7 @@ from webterm.runtime import DriverHealth, OnRuntimeEnded, Progress, Runtime, Run
 
 __all__ = [
     "MAX_COLS",
+    "MAX_RECORD",
     "MAX_ROWS",
     "SIGNALS",
     "Driver",
@@ -29,6 +30,7 @@ __all__ = [
     "Session",
     "Size",
     "Staging",
+    "check_record",
     "check_signal",
 ]
 
@@ -37,6 +39,16 @@ MAX_ROWS = 300
 
 SIGNALS = ("INT", "TERM", "KILL", "HUP", "QUIT", "TSTP", "CONT")
 """Names that `Session.signal` takes."""
+
+
+MAX_RECORD = 32 * 1024
+"""Bytes of a record that `Launch` and `Session.keep` take."""
+
+
+def check_record(record: bytes) -> None:
+    """Raises `webterm.errors.TooBig` for one that is longer than `MAX_RECORD`."""
+    if len(record) > MAX_RECORD:
+        raise TooBig(f"a record holds at most {MAX_RECORD // 1024} KiB")
 
 
 def check_signal(name: str) -> None:
@@ -149,7 +161,10 @@ class Session(ABC):
         return None
 
     async def keep(self, record: bytes) -> None:
-        """Replace the kept record, at most 32 KiB. Does nothing where nothing is kept."""
+        """Replace the kept record, at most `MAX_RECORD`. Does nothing where nothing is kept.
+
+        Raises `webterm.errors.TooBig` and `webterm.errors.Unavailable`.
+        """
 
     @abstractmethod
     async def aclose(self) -> None:
@@ -187,17 +202,23 @@ class Driver(ABC):
         """
 
     async def stop(self, workspace: WorkspaceId) -> None:
-        """End everything that runs in a workspace's runtime, and the runtime. Harmless where there is none."""
+        """End everything that runs in a workspace's runtime, and the runtime. Harmless where there is none.
+
+        Raises `webterm.errors.Unavailable`. Cancelling may leave some of it running.
+        """
 
     async def is_up(self, workspace: WorkspaceId) -> bool:
-        """Whether a workspace's runtime is up; also one that has been up since before this server started."""
+        """Whether a workspace's runtime is up; also one that has been up since before this server started.
+
+        Raises `webterm.errors.Unavailable`.
+        """
         return False
 
     on_runtime_ended: OnRuntimeEnded | None = None
     """Set by whoever wants to be told."""
 
     async def health(self) -> DriverHealth:
-        """Whether it works now. Answers within seconds, whatever the engine does."""
+        """Whether it works now. Answers within seconds, whatever the engine does, and raises nothing."""
         return DriverHealth(works=True)
 
     async def stats(self, workspace: WorkspaceId) -> RuntimeStats:
@@ -212,7 +233,10 @@ class Driver(ABC):
         return ()
 
     async def logs(self, workspace: WorkspaceId, lines: int) -> bytes:
-        """The last lines that a container's own main program has written. Raises `webterm.errors.Unavailable`."""
+        """The last lines that a container's own main program has written, both streams as they came.
+
+        Nothing where there is none. Raises `webterm.errors.Unavailable`.
+        """
         return b""
 
     async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
@@ -228,22 +252,31 @@ class Driver(ABC):
         raise NoSuchPort(f"nothing of this workspace listens at port {port}")
 
     async def is_idle(self, workspace: WorkspaceId) -> bool:
-        """Whether there is nothing in a runtime but shells that wait at their prompt."""
+        """Whether there is nothing in a runtime but shells that wait at their prompt; also where it is not up.
+
+        Raises `webterm.errors.Unavailable`.
+        """
         return False
 
     async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
         """Remove what is left of runtimes that are not ``wanted``; what was removed, a line each, for people.
 
-        Raises `webterm.errors.Unavailable`.
+        One that is just being made stays. Raises `webterm.errors.Unavailable`.
         """
         return []
 
     async def kept(self) -> list[str]:
-        """Tokens of the programs that are running, or have ended unseen, since before this server started."""
+        """Tokens of the programs that are running, or have ended unseen, since before this server started.
+
+        Raises `webterm.errors.Unavailable`.
+        """
         return []
 
     async def resume(self, token: str) -> Session | None:
-        """The session behind a token of `kept`, or None when it is gone. Each token is resumed once."""
+        """The session behind a token of `kept`, or None when it is gone. Each token is resumed once.
+
+        Raises `webterm.errors.Unavailable`.
+        """
         return None
 
     async def aclose(self) -> None:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webterm.drivers.duplex import Duplex
-from webterm.errors import Forbidden, ShuttingDown, TooBig, Unavailable
+from webterm.errors import Forbidden, ShuttingDown, Unavailable
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
-from webterm.session import Exit, Session, Size, check_signal
+from webterm.session import Exit, Session, Size, check_record, check_signal
 
-_MAX_RECORD = 32 * 1024
 _TIOCGPTPEER = 0x5441  # ioctl_tty(2)
 _GONE = ("lost", "no_such_program")
 
@@ -116,8 +115,7 @@ class LocalSession(Session):
     async def keep(self, record: bytes) -> None:
         """As `Session.keep`. Raises `webterm.errors.TooBig`."""
         self._master.fileno()
-        if len(record) > _MAX_RECORD:
-            raise TooBig(f"a record holds at most {_MAX_RECORD // 1024} KiB")
+        check_record(record)
         try:
             await self._keeper.keep(self._token(), record)
         except KeeperError as error:

@@ -6,8 +6,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 
 from webterm.ids import TerminalId, UserId, WorkspaceId
-
-_MOST = 32 * 1024  # bytes that a keeper keeps
+from webterm.session import MAX_RECORD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +29,7 @@ class Record:
     def dump(self) -> bytes:
         """As text for a keeper."""
         text = json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "replace")
-        if len(text) > _MOST:  # it is for people to recognise, not to start again
+        if len(text) > MAX_RECORD:  # it is for people to recognise, not to start again
             return replace(self, argv=tuple(argument[:100] for argument in self.argv[:20])).dump()
         return text
 
