@@ -18,6 +18,7 @@ from webterm.access import Actor
 from webterm.app import sign_out
 from webterm.ids import UserId
 from webterm.settings import Local
+from webterm.web.large_bodies import LARGE
 from webterm.web.long_requests import LongRequests
 from webterm.web.site import SITE
 
@@ -38,12 +39,17 @@ async def desk(running: Running) -> Desk:
 
 
 async def test_a_body_that_stands_still_is_given_up(desk: Desk) -> None:
-    async with connected(desk) as (reader, writer):
-        writer.write(desk.head("PUT", "files/f", Content_Length="1000", Expect="100-continue"))
-        assert await said(reader) == 100
-        writer.write(bytes(999))
-        answer = await until(reader)
-        assert (answer.status, answer.code) == (408, "timeout")
+    """Also a large one, which comes another way."""
+
+    async def put(size: int) -> None:
+        async with connected(desk) as (reader, writer):
+            writer.write(desk.head("PUT", f"files/{size}", Content_Length=str(size), Expect="100-continue"))
+            assert await said(reader) == 100
+            writer.write(bytes(size - 1))
+            answer = await until(reader)
+            assert (answer.status, answer.code) == (408, "timeout")
+
+    await asyncio.gather(put(1000), put(LARGE))
     assert nothing(desk)
 
 
@@ -59,15 +65,20 @@ async def test_a_server_that_stops_waits_for_no_body(desk: Desk) -> None:
 
 
 async def test_a_slow_body_is_not(desk: Desk) -> None:
-    """Longer than the patience in all, and never as long without a byte."""
-    async with connected(desk) as (reader, writer):
-        writer.write(desk.head("PUT", "files/f", Content_Length="8", Expect="100-continue"))
-        assert await said(reader) == 100
-        for number in range(8):
-            await asyncio.sleep(0.5)  # the slowness itself
-            writer.write(b"%d" % number)
-        assert (await until(reader)).status == 201
-    assert (desk.files / "f").read_bytes() == b"01234567"
+    """Longer than the patience in all, and never as long without a byte; a large one has come but for its end."""
+
+    async def put(size: int) -> None:
+        async with connected(desk) as (reader, writer):
+            writer.write(desk.head("PUT", f"files/{size}", Content_Length=str(size), Expect="100-continue"))
+            assert await said(reader) == 100
+            writer.write(bytes(size - 8))
+            for number in range(8):
+                await asyncio.sleep(0.5)  # the slowness itself
+                writer.write(b"%d" % number)
+            assert (await until(reader)).status == 201
+        assert (desk.files / str(size)).read_bytes() == bytes(size - 8) + b"01234567"
+
+    await asyncio.gather(put(8), put(LARGE))
 
 
 async def test_an_answer_that_nobody_takes_is_given_up(desk: Desk) -> None:

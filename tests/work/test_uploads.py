@@ -117,6 +117,25 @@ async def test_cut_twenty_times_it_ends_identical(tmp_path: Path) -> None:
         assert hashlib.sha256((desk.top / "a").read_bytes()).digest() == hashlib.sha256(data).digest()
 
 
+async def test_views_are_written_before_their_memory_is_used_again(desk: Desk) -> None:
+    data = random.Random(4).randbytes(40 * 70_001)
+
+    async def views() -> AsyncIterator[memoryview]:
+        memories = [bytearray(70_001), bytearray(70_001)]
+        for number in range(40):
+            memory = memories[number % 2]
+            memory[:] = data[number * 70_001 : (number + 1) * 70_001]
+            yield memoryview(memory)
+
+    begun = await desk.uploads.begin(desk.ann, desk.id, b"a", size=len(data))
+    await desk.uploads.put(desk.ann, desk.id, begun.id, 0, views())
+    await desk.files.write(desk.ann, desk.id, b"b", views(), size=len(data))
+    with await desk.files.hold(desk.ann, desk.id) as hold:
+        await desk.files.write(desk.ann, desk.id, b"c", views(), hold=hold)
+    for name in ("a", "b", "c"):
+        assert (desk.top / name).read_bytes() == data
+
+
 async def test_what_came_before_a_cancellation_is_kept(desk: Desk) -> None:
     waits: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
     reached = asyncio.Event()

@@ -24,7 +24,7 @@ from webterm.web.bodies import receive
 from webterm.web.failures import from_error, from_http, unknown
 from webterm.web.hosts import Authority, authority
 from webterm.web.row import Handler, Row
-from webterm.web.site import ASKED, REQUEST_ID, STANDING, VISITOR, client_address, site, visitor
+from webterm.web.site import ASKED, CLOSING, REQUEST_ID, STANDING, VISITOR, client_address, site, visitor
 from webterm.web.visitors import find, is_upgrade
 
 log = logging.getLogger("webterm.web")
@@ -65,6 +65,8 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         if STANDING in request:
             response.headers.update(request[STANDING].headers)
         response.headers.setdefault("Cache-Control", "no-store")
+        if CLOSING in request:
+            response.headers["Connection"] = "close"
 
 
 async def _logged(row: Row, handler: Handler, request: web.Request) -> web.StreamResponse:

@@ -100,6 +100,8 @@ REQUEST_ID = web.RequestKey("webterm_request_id", str)
 ASKED = web.RequestKey("webterm_asked", float)
 """When a request came in, by `time.monotonic`."""
 STANDING = web.RequestKey("webterm_standing", Standing)
+CLOSING = web.RequestKey("webterm_closing", bool)
+"""There for requests with which their connection ends."""
 
 
 def site(request: web.Request) -> Site:

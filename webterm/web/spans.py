@@ -43,6 +43,10 @@ class Span:
         finally:
             self._set(None)
 
+    def moved(self) -> None:
+        """The peer that is waited for has moved, though what is waited for is not there yet."""
+        self._set(self._standstill)
+
     def end(self, error: Exception) -> None:
         """It has to end, for this reason; of several, the first counts."""
         self._ended = self._ended or error

@@ -17,14 +17,17 @@ from webterm.access import Actor
 from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown
 from webterm.ids import ProofId
 from webterm.web.gate import ROW, check_access
-from webterm.web.site import ASKED, actor, site, visitor
+from webterm.web.large_bodies import LargeBody, large_body
+from webterm.web.site import ASKED, CLOSING, actor, site, visitor
 from webterm.web.spans import Span
 from webterm.web.visitors import find
+from webterm.work.receiving import Chunk
 
 RECENT = 0.5
 """Seconds for which it is believed that the sender is still who they were, where it would be looked at often."""
 PIECE = 512 * 1024
 """Bytes that are handed on at a time."""
+INVITED = web.RequestKey("webterm_invited", bool)
 BROKEN = (ClientError, ConnectionError, web.PayloadAccessError, web.RequestPayloadError)
 """What reading raises when no more comes of a body that is not whole."""
 
@@ -39,6 +42,7 @@ class Transfer(Span):
         self.asked = request[ASKED]
         self._request = request
         self._good_until = 0.0
+        self._large: LargeBody | None = None
 
     async def revoke(self) -> None:
         """The right has ended."""
@@ -51,15 +55,28 @@ class Transfer(Span):
         """The server stops."""
         self.end(ShuttingDown("the server stops"))
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The request's body in pieces of about `PIECE` bytes, as fast as they are taken.
+    async def pieces(self) -> AsyncIterator[Chunk]:
+        """The request's body in pieces of about `PIECE` bytes or more, as fast as they are taken.
 
-        Before the end the sender's right is looked at once more. Raises `webterm.errors.InvalidRequest` for a body
-        that breaks off, and `webterm.errors.NotSignedIn` and others as the gate does.
+        A piece that is a view may be used until the one after the next is asked for. Before the end the sender's right
+        is looked at once more. Raises `webterm.errors.InvalidRequest` for a body that breaks off, and
+        `webterm.errors.NotSignedIn` and others as the gate does.
         """
-        async for piece in gathered(self.arriving()):
-            yield piece
+        await invite(self._request)
+        self._large = large_body(self._request, self)
+        if self._large is not None:
+            self._request[CLOSING] = True
+            async for view in self._large.pieces():
+                yield view
+        else:
+            async for piece in gathered(self.arriving()):
+                yield piece
         await self.still()
+
+    def close(self) -> None:
+        """What still comes of the body is not wanted."""
+        if self._large is not None:
+            self._large.give_up()
 
     async def still(self) -> None:
         """Raises what the gate raises when the sender may not do this any more."""
@@ -92,8 +109,11 @@ async def transferring(request: web.Request) -> AsyncIterator[Transfer]:
     Raises `webterm.errors.LimitReached` for too many of one person.
     """
     transfer = Transfer(request)
-    async with site(request).long_requests.joined(transfer), transfer.running():
-        yield transfer
+    try:
+        async with site(request).long_requests.joined(transfer), transfer.running():
+            yield transfer
+    finally:
+        transfer.close()
 
 
 async def arriving(request: web.Request, span: Span) -> AsyncIterator[bytes]:
@@ -146,7 +166,9 @@ def plain(request: web.Request) -> None:
 
 async def invite(request: web.Request) -> None:
     """Tell a peer that waits for it that its body is welcome: it is not before everything else has been looked at."""
-    if request.version >= HttpVersion11 and request.headers.get("Expect", "").strip().lower() == "100-continue":
+    expected = request.headers.get("Expect", "").strip().lower() == "100-continue" and INVITED not in request
+    if expected and request.version >= HttpVersion11:
+        request[INVITED] = True
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0  # the answer has not begun
 

@@ -27,6 +27,7 @@ from webterm.work.holds import Hold, Holds
 from webterm.work.needs import look, size_of
 from webterm.work.quotas import Quotas, Standing
 from webterm.work.reading import Archive, Opened
+from webterm.work.receiving import Chunk
 from webterm.work.roots import Roots
 from webterm.work.threads import Check, Threads
 from webterm.work.workspaces import Workspaces
@@ -130,7 +131,7 @@ class Files:
         actor: Actor,
         workspace: str,
         path: bytes,
-        data: bytes | AsyncIterable[bytes],
+        data: bytes | AsyncIterable[Chunk],
         *,
         size: int | None = None,
         expected: Expected = ANY,

@@ -10,11 +10,13 @@ from webterm.work.threads import Threads, outlast
 PIECE = 1024 * 1024
 """Bytes that are gathered before a thread writes them; about twice as much is in memory."""
 
-Write = Callable[[Sequence[bytes]], None]
+Chunk = bytes | memoryview
+"""A view is of somebody's memory, who may use it again soon."""
+Write = Callable[[Sequence[Chunk]], None]
 
 
 async def receive(
-    data: AsyncIterable[bytes],
+    data: AsyncIterable[Chunk],
     threads: Threads,
     write: Write,
     *,
@@ -22,6 +24,8 @@ async def receive(
     keep: bool = False,
 ) -> None:
     """Have all of ``data`` written by ``write``, which is called in a thread, one call after the other.
+
+    A chunk that is a view has been written when the one after the next is asked for.
 
     ``admit`` is asked before so many bytes more are taken, and what it raises is raised here. When something raises, or
     this is cancelled, it waits for the write that is under way; with ``keep`` what has come is written first. How long
@@ -42,14 +46,14 @@ class _Gathering:
     def __init__(self, threads: Threads, write: Write) -> None:
         self._threads = threads
         self._write = write
-        self._gathered: list[bytes] = []
+        self._gathered: list[Chunk] = []
         self._size = 0
         self._running: asyncio.Future[None] | None = None
 
-    async def add(self, chunk: bytes) -> None:
+    async def add(self, chunk: Chunk) -> None:
         self._gathered.append(chunk)
         self._size += len(chunk)
-        if self._size >= PIECE:
+        if self._size >= PIECE or isinstance(chunk, memoryview):
             await self._written()
             self._begin()
 

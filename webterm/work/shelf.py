@@ -147,7 +147,7 @@ class Shelf:
             os.close(descriptor)
 
 
-def append(descriptor: int, offset: int, chunks: Sequence[bytes], path: bytes) -> Iterator[int]:
+def append(descriptor: int, offset: int, chunks: Sequence[bytes | memoryview], path: bytes) -> Iterator[int]:
     """Write chunks from ``offset`` on; gives, again and again, how many bytes more are written.
 
     Raises `webterm.errors.DiskFull`; what was told is written.

@@ -23,7 +23,7 @@ from webterm.work.files import Files
 from webterm.work.holds import Hold
 from webterm.work.needs import Before, look
 from webterm.work.quotas import Reservation
-from webterm.work.receiving import receive
+from webterm.work.receiving import Chunk, receive
 from webterm.work.shelf import Facts, Kept, Shelf, append, none
 from webterm.work.workspaces import Ending, MemberGone, Workspace, WorkspaceGone
 
@@ -146,7 +146,7 @@ class Uploads:
                 raise
         return upload.seen()
 
-    async def put(self, actor: Actor, workspace: str, upload: str, offset: int, data: AsyncIterable[bytes]) -> Upload:
+    async def put(self, actor: Actor, workspace: str, upload: str, offset: int, data: AsyncIterable[Chunk]) -> Upload:
         """Add bytes; the answer has ``entry`` when they were the last ones.
 
         What came before ``data`` raised, or before this was cancelled, is kept: `get` says how much. Raises
@@ -187,7 +187,7 @@ class Uploads:
                 except (WebtermError, OSError):
                     log.exception("an upload that has expired could not be removed")
 
-    async def _receive(self, hold: Hold, upload: _Upload, data: AsyncIterable[bytes]) -> None:
+    async def _receive(self, hold: Hold, upload: _Upload, data: AsyncIterable[Chunk]) -> None:
         end = upload.offset
 
         async def admit(more: int) -> None:
@@ -350,7 +350,7 @@ class _Upload:
             if self.state is _State.COMING:
                 self.state = _State.WAITING
 
-    def append(self, descriptor: int, chunks: Sequence[bytes]) -> None:
+    def append(self, descriptor: int, chunks: Sequence[Chunk]) -> None:
         """Add bytes, in a thread; ``offset`` moves with them."""
         for count in append(descriptor, self.offset, chunks, self.facts.path):
             self.offset += count

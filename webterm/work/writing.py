@@ -12,7 +12,7 @@ from webterm.files.writing import Writing
 from webterm.work.holds import Hold, Holds
 from webterm.work.needs import Before, look
 from webterm.work.quotas import Quotas, Reservation
-from webterm.work.receiving import receive
+from webterm.work.receiving import Chunk, receive
 from webterm.work.roots import Roots
 from webterm.work.threads import Threads
 from webterm.work.workspaces import Workspace
@@ -63,7 +63,7 @@ class Writer:
         self._quotas = quotas
         self._roots = roots
 
-    async def write(self, hold: Hold, target: Target, data: bytes | AsyncIterable[bytes], size: int | None) -> Written:
+    async def write(self, hold: Hold, target: Target, data: bytes | AsyncIterable[Chunk], size: int | None) -> Written:
         """Write a file; ``size`` is how many bytes are announced. Streams look up the right again at their end."""
         if isinstance(data, bytes):
             return await self._whole(hold.workspace, target, data)
@@ -71,13 +71,13 @@ class Writer:
             return await self._gathered(hold, target, aiter(data), size)
         return await self._stream(hold, target, aiter(data), size)
 
-    async def _gathered(self, hold: Hold, target: Target, data: AsyncIterator[bytes], size: int | None) -> Written:
+    async def _gathered(self, hold: Hold, target: Target, data: AsyncIterator[Chunk], size: int | None) -> Written:
         """One of many: a small one is taken whole first. What speaks against it is said only then."""
         beginning: list[bytes] = []
         came = 0
         while came <= SMALL and (chunk := await anext(data, None)) is not None:
             hold.check()
-            beginning.append(chunk)
+            beginning.append(bytes(chunk))
             came += len(chunk)
             _check_most(came, size)
         if came > SMALL:
@@ -111,7 +111,7 @@ class Writer:
             there = await self._threads.quick(lambda: self._roots.do(workspace, target.look))
             return await self._quotas.reserve(workspace, bytes=size - there.bytes, entries=there.entries)
 
-    async def _stream(self, hold: Hold, target: Target, data: AsyncIterator[bytes], size: int | None) -> Written:
+    async def _stream(self, hold: Hold, target: Target, data: AsyncIterator[Chunk], size: int | None) -> Written:
         with await self.room(hold.workspace, target, size or 0) as reservation:
             begun = await self._threads.quick(
                 lambda: _Begun(self._roots.root(hold.workspace), target), drop=_Begun.close
@@ -129,7 +129,7 @@ class Writer:
         self,
         hold: Hold,
         begun: _Begun,
-        data: AsyncIterator[bytes],
+        data: AsyncIterator[Chunk],
         size: int | None,
         reservation: Reservation,
     ) -> None:
@@ -161,9 +161,10 @@ class _Begun:
             root.close()
             raise
 
-    def write(self, chunks: Sequence[bytes]) -> None:
+    def write(self, chunks: Sequence[Chunk]) -> None:
         """Add bytes."""
-        self._writing.write(b"".join(chunks))
+        for chunk in chunks:
+            self._writing.write(chunk)
 
     def finish(self) -> Entry:
         """Put it in its place."""
@@ -183,11 +184,11 @@ async def _grow(reservation: Reservation, workspace: Workspace, short: int) -> N
         await reservation.grow(workspace, bytes=short)
 
 
-async def _joined(beginning: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(beginning: list[bytes], rest: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
     for chunk in beginning:
         yield chunk
-    async for chunk in rest:
-        yield chunk
+    async for more in rest:
+        yield more
 
 
 def _check_most(came: int, size: int | None) -> None:
