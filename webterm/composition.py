@@ -100,7 +100,7 @@ def compose(app: web.Application, settings: Settings, prefix: str, actor: ActorO
         version=VERSION,
     )
     install(app, site)
-    app.cleanup_ctx.append(partial(_keeping, store, trail))
+    app.cleanup_ctx.append(partial(_storing, store, trail))
     if actor is None:
         app.cleanup_ctx.append(partial(_signing_in, site, store, trail))
     app.cleanup_ctx.append(partial(_containing, settings, keeping, drivers))
@@ -229,7 +229,7 @@ async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web
         await site.limits.aclose()
 
 
-async def _keeping(store: Store, trail: AuditTrail, app: web.Application) -> AsyncIterator[None]:
+async def _storing(store: Store, trail: AuditTrail, app: web.Application) -> AsyncIterator[None]:
     """The database and the audit log, around everything that writes there."""
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.aclose)
