@@ -241,11 +241,23 @@ export interface RuntimeLogs {
   text: string;
 }
 
-/** Where a port of a workspace is seen. `isolated`: the app has an origin of its own there. */
+/** A page of an app that a frame got: the app's own path and query, and when, in seconds since 1970. */
+export interface ShownPage {
+  target: string;
+  at: number;
+}
+
+/**
+ * Where a port of a workspace is seen. `isolated`: the app has an origin of its own there. `open`: the login that
+ * asks has a pass, which is good for an hour from now; `shown` are the last pages that frames got with it, the
+ * oldest first.
+ */
 export interface PreviewInfo {
   port: number;
   url: string;
   isolated: boolean;
+  open: boolean;
+  shown: ShownPage[];
 }
 
 /** A link that shows a preview to whoever holds it. Times are in seconds since 1970. */

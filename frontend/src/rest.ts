@@ -18,6 +18,7 @@ import type {
   PersonalToken,
   Registration,
   MadeShare,
+  PreviewInfo,
   RuntimeChoices as Choices,
   RuntimeInfo,
   ShareInfo as Share,
@@ -30,7 +31,7 @@ import type {
   WorkspaceStatus,
 } from "./api.gen";
 
-export type { Choices, MadeShare, RuntimeInfo, Share, Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
+export type { Choices, MadeShare, PreviewInfo, RuntimeInfo, Share, Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
 export type Role = Account["role"];
 /** What a personal access token can be good for. */
 export type TokenScope = NewToken["scopes"][number];
@@ -217,6 +218,11 @@ export class Rest {
   }
 
   // Previews.
+
+  /** Where a port is seen. */
+  preview(workspace: string, port: number): Promise<PreviewInfo> {
+    return this.api.ask("GET /api/v1/workspaces/{workspace}/previews/{port}", { names: { workspace, port: String(port) } });
+  }
 
   /** The links that are good now. */
   async shares(workspace: string): Promise<Share[]> {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,6 +31,7 @@ page = b'''<!doctype html><title>App</title><link rel="stylesheet" href="style.c
   const answer = await fetch("data")
   document.getElementById("said").textContent = await answer.text()
 </script>''' % int(sys.argv[1])
+asked = 0
 others = {"/style.css": ("text/css", b"h1 { color: rgb(1, 2, 3) }"), "/data": ("text/plain", b"it works")}
 here = socket.create_server(("127.0.0.1", int(sys.argv[2]) if len(sys.argv) > 2 else 0))
 print("listens at", here.getsockname()[1], flush=True)
@@ -44,7 +46,10 @@ while True:
         while lines.readline().strip():
             pass
         path = target[0].decode() if target else "/"
-        kind, body = others.get(path, ("text/html", page))
+        kind, body = others.get("/" + path.rpartition("/")[2], ("text/html", page))
+        if kind == "text/html":
+            asked += 1
+            body += f'<p>{path} the {asked}.</p><a href="one/more?a=%2F">On</a>'.encode()
         lengths = f"Content-Length: {len(body)}\\r\\nConnection: close"
         peer.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Type: {kind}\\r\\n{lengths}\\r\\n\\r\\n".encode() + body)
 """
@@ -169,6 +174,38 @@ async def test_a_web_server_is_one_click_away(arrive: Arrive, server: Server) ->
     port = await listens(desk, 0)  # this one does not speak HTTP
     await programs(person).get_by_role("button", name=f"Preview port {port}").click()
     await expect(framed(person, port).locator("body")).to_contain_text("HTTP")
+
+
+async def test_a_preview_stays_where_one_is(arrive: Arrive, server: Server) -> None:
+    """When it is loaded again, opened in a tab, and when the server is another one."""
+    person = await arrive(server)
+    page = person.page
+    desk = await Desk.made(person, server, "Stay")
+    desk.write("app.py", APP)
+    await desk.terminal()
+    port = await listens(desk, 1)
+    await programs(person).get_by_role("button", name=f"Preview port {port}").click()
+    shown = framed(person, port)
+    await shown.get_by_role("link", name="On").click()
+    await expect(shown.get_by_text("/one/more?a=%2F the 2.")).to_be_visible()
+    head = page.get_by_role("toolbar", name="Preview")
+    tab = head.get_by_label(f"Open port {port} in a tab")
+    await expect(tab).to_have_attribute("href", re.compile(r"/one/more\?a=%2F$"))
+    await head.get_by_label("Load the preview again").click()
+    await expect(shown.get_by_text("/one/more?a=%2F the 3.")).to_be_visible()
+    person.watch.allowed = CUT_OFF
+    async with person.context.expect_page() as opening:
+        await tab.click()
+    alone = await opening.value
+    await expect(alone.get_by_text("/one/more?a=%2F the 4.")).to_be_visible()
+    await alone.close()
+    server.process.terminate()
+    await server.process.wait()
+    await server.start()
+    await expect(shown.get_by_text("/one/more?a=%2F the 5.")).to_be_visible(timeout=60_000)
+    await expect(shown.get_by_text("it works")).to_be_visible()
+    await programs(person).get_by_role("button", name=f"Preview port {port}").click()
+    await expect(shown.get_by_text("/ the 6.")).to_be_visible()
 
 
 async def test_a_preview_is_shared(arrive: Arrive, server: Server) -> None:

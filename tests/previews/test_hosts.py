@@ -200,4 +200,4 @@ async def test_links_lead_to_the_host(hosted: App, visitor: Visitor) -> None:
         assert (await visitor.ask(path, **SHOWN))[0] == 303
     assert (await visitor.ask("/echo"))[0] == 200
     info = await hosted.asked("GET", f"/previews/{hosted.port}")
-    assert info == {"port": hosted.port, "url": f"{own}/", "isolated": True}
+    assert info == {"port": hosted.port, "url": f"{own}/", "isolated": True, "open": True, "shown": []}

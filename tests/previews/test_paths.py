@@ -384,6 +384,37 @@ async def test_whoever_guesses_costs_the_store_nothing(tmp_path: Path) -> None:
         assert (await app.pass_path(target="/x")).endswith("/x")
 
 
+async def test_our_page_is_told_what_its_frame_shows(app: App, stranger: aiohttp.ClientSession) -> None:
+    """And nobody else is; nor of what stays no page, or is in no frame."""
+    inside = (await app.pass_path()).rstrip("/")
+    frame = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Mode": "navigate"}
+    before = (await app.asked("GET", f"/previews/{app.port}"))["shown"]
+    raws = [
+        b"HTTP/1.1 302 Found\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Disposition: Attachment; filename=a\r\nContent-Length: 0\r\n\r\n",
+    ]
+    async with bare() as client:
+        for method, target, headers in (
+            ("GET", "/index.html?a=%2F", frame),
+            *(("GET", f"/raw?{raw.hex()}", frame) for raw in raws),
+            ("POST", "/echo", frame),
+            ("GET", "/index.html", {"Sec-Fetch-Dest": "document", "Sec-Fetch-Mode": "navigate"}),
+            ("GET", "/no/such", frame),
+        ):
+            url = app.running.url(inside + target)
+            async with client.request(method, url, headers=headers, allow_redirects=False) as answer:
+                await answer.read()
+    info = await app.asked("GET", f"/previews/{app.port}")
+    assert info["open"]
+    assert [page["target"] for page in info["shown"][len(before) :]] == ["/index.html?a=%2F", "/no/such"]
+    user = await registered(app.running, stranger, "rita")
+    await app.asked("PUT", f"/members/{user['id']}", {"role": "read"})
+    async with stranger.get(app.running.url(f"{app.api}/previews/{app.port}")) as answer:
+        told = await answer.json()
+    assert (told["open"], told["shown"]) == (False, [])
+
+
 async def test_headers_have_an_end(app: App, inside: str) -> None:
     async with bare() as client, client.get(app.running.url(f"{inside}/long")) as answer:
         assert (answer.status, (await answer.json())["code"]) == (502, "preview_failed")

@@ -15,7 +15,7 @@ from webterm.web.paths import WORKSPACE, workspace_of
 from webterm.web.preview_hosts import link
 from webterm.web.preview_places import Place, base_of, host_origin, main_origin, port_of
 from webterm.web.row import Row
-from webterm.web.site import actor, site, source, work
+from webterm.web.site import actor, site, source, visitor, work
 from webterm.work.preview_shares import PreviewShare
 
 SHARES = WORKSPACE + "/shares"
@@ -25,12 +25,25 @@ MINUTE = 60.0
 Port = Annotated[int, Meta(ge=1, le=65_535)]
 
 
+class ShownPage(Struct, frozen=True, kw_only=True):
+    """A page of an app that a frame got: the app's own path and query, and when, in seconds since 1970."""
+
+    target: str
+    at: float
+
+
 class PreviewInfo(Struct, frozen=True, kw_only=True):
-    """Where a port of a workspace is seen. ``isolated``: the app has an origin of its own there."""
+    """Where a port of a workspace is seen. ``isolated``: the app has an origin of its own there.
+
+    ``open``: the login that asks has a pass, which is good for an hour from now; ``shown`` are the last pages that
+    frames got with it, the oldest first.
+    """
 
     port: int
     url: str
     isolated: bool
+    open: bool
+    shown: list[ShownPage]
 
 
 class ShareInfo(Struct, frozen=True, kw_only=True):
@@ -69,7 +82,9 @@ async def place(request: web.Request) -> web.StreamResponse:
     port = port_of(request.match_info["port"])
     seen, isolated = Place(found.id, port), site(request).settings.previews.domain is not None
     url = host_origin(request, seen) if isolated else base_of(site(request), seen)
-    return json(PreviewInfo(port=port, url=url + "/", isolated=isolated))
+    held = work(request).previews.held(actor(request), visitor(request).proof, found.id, port)
+    shown = [] if held is None else [ShownPage(target=each.target, at=each.at) for each in held.shown]
+    return json(PreviewInfo(port=port, url=url + "/", isolated=isolated, open=held is not None, shown=shown))
 
 
 async def show_shares(request: web.Request) -> web.StreamResponse:
@@ -118,7 +133,7 @@ ROWS: Sequence[Row] = (
         origin="any",
         answer=PreviewInfo,
         errors=(404,),
-        doc="Where a port of a workspace is seen by people. Nothing need listen there yet.",
+        doc="Where a port of a workspace is seen by people, and what they were shown. Nothing need listen there yet.",
     ),
     Row(
         method="GET",

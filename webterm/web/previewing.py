@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -69,6 +70,7 @@ async def passed_on(request: web.Request, given: Pass, view: View, target: str) 
                     return await _upgraded(request, given, view, target, span)
                 return await _answered(request, given, view, target, span)
     except (NoSuchPort, Unavailable) as error:
+        _remember(request, given, target)
         return in_frame(request, error, view)
 
 
@@ -93,9 +95,24 @@ async def _answered(request: web.Request, given: Pass, view: View, target: str, 
     body = arriving(request, span) if request.can_read_body else None
     previews = work(request).previews
     async with previews.asking(given, method=request.method, target=target, headers=headers, body=body) as answer:
+        if _is_page(answer):
+            _remember(request, given, target)
         if answer.status < 200:
             raise PreviewFailed(f"what listens at port {given.port} changed to another protocol, unasked")
         return await _streamed(request, answer, view, span)
+
+
+def _is_page(answer: Answer) -> bool:
+    """Whether a browser that goes there has something to show, and stays."""
+    told = {name.lower(): value.lower() for name, value in answer.headers}
+    kept = told.get("content-disposition", "").startswith("attachment")
+    return not kept and (answer.status in (200, 203) or answer.status >= 400)
+
+
+def _remember(request: web.Request, given: Pass, target: str) -> None:
+    """Our page cannot ask a frame of another origin where it is."""
+    if request.method == "GET" and request.headers.get("Sec-Fetch-Dest") == "iframe":
+        given.remember(target, time.time())
 
 
 async def _streamed(request: web.Request, answer: Answer, view: View, span: Span) -> web.StreamResponse:

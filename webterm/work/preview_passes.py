@@ -7,14 +7,21 @@ opened with it ends, too.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from webterm.errors import LimitReached, WebtermError
 from webterm.ids import ProofId, UserId, WorkspaceId
 
 MOST_VISITS = 256
 """Requests and WebSockets that are open with one pass at a time."""
+
+MOST_SHOWN = 16
+"""Pages that are remembered of a pass."""
+LONGEST_SHOWN = 4096
+"""Characters of the path and query of a page that is remembered."""
 
 OnEnd = Callable[[WebtermError], None]
 """Called in the loop when a visit has to end, with the reason. It may not wait, and does not fail."""
@@ -25,6 +32,14 @@ class Visit:
 
     def __init__(self, on_end: OnEnd) -> None:
         self.end = on_end
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A page that a frame got: the app's own path and query, and when, in seconds since 1970."""
+
+    target: str
+    at: float
 
 
 class Pass:
@@ -54,6 +69,7 @@ class Pass:
         self.share = share
         self.used = used
         self.expires = expires
+        self.shown: deque[Shown] = deque(maxlen=MOST_SHOWN)
         self._visits: set[Visit] = set()
         self._ended: WebtermError | None = None
 
@@ -61,6 +77,11 @@ class Pass:
     def visits(self) -> int:
         """How many there are."""
         return len(self._visits)
+
+    def remember(self, target: str, at: float) -> None:
+        """A frame gets this page."""
+        if len(target) <= LONGEST_SHOWN:
+            self.shown.append(Shown(target, at))
 
     def end(self, error: WebtermError) -> None:
         """It is good for nothing any more, for this reason. Ends what is open with it."""

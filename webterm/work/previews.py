@@ -26,8 +26,8 @@ __all__ = ["Answer", "Headers", "OnEnd", "Pass", "Previews", "Refusal", "Tunnel"
 
 IsLive = Callable[[ProofId], Awaitable[bool]]
 
-LASTS = 12 * 3600.0
-"""Seconds after its last use for which a pass is kept."""
+LASTS = 3600.0
+"""Seconds after its last use for which a pass is kept: it may stand in logs. Browsers that may have one get another."""
 UNPROVEN = 3600.0
 """Seconds for which a pass is good that rests on nothing of ours, because a host application signs people in."""
 MOST_PASSES = 100
@@ -95,6 +95,10 @@ class Previews:
             self._end([given], no_such(found.id))
             raise no_such(found.id)
         return given
+
+    def held(self, actor: Actor, proof: ProofId | None, workspace: WorkspaceId, port: int) -> Pass | None:
+        """The pass that `admit` has given, while it is good; asking for it is a use of it."""
+        return self._kept(actor.id, proof, workspace, port)
 
     async def find(self, secret: str, workspace: str, port: int) -> Pass:
         """The pass, or link, with this secret. Raises `webterm.errors.NoSuchShare` unless it opens this very port."""

@@ -32,6 +32,7 @@ export class Runs {
     this.previews = new Previews(around.workspaces.chosen, {
       look: (workspace) => this.looking.at(workspace),
       begin: (workspace) => this.looking.begin(workspace),
+      where: (workspace, port) => around.rest.preview(workspace, port),
     });
   }
 
@@ -53,6 +54,7 @@ export class Runs {
 
   ready(): void {
     this.looking.ready();
+    this.previews.ready();
     const { value: workspace } = this.looked;
     if (workspace !== null) this.learn(workspace);
     this.learnDomain();

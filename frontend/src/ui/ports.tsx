@@ -44,11 +44,11 @@ function PortRow({ page, workspace, port }: Props & { port: number }) {
   );
 }
 
-/** The preview in a tab of its own. */
-export function OpenInTab({ workspace, port }: { workspace: string; port: number }) {
+/** The preview in a tab of its own, `at` a path of the app. */
+export function OpenInTab({ workspace, port, at = "/" }: { workspace: string; port: number; at?: string }) {
   const label = `Open port ${port} in a tab`;
   return (
-    <a class="icon" href={previewAddress(workspace, port)} target="_blank" rel="noopener noreferrer" aria-label={label} title="Open in a tab">
+    <a class="icon" href={previewAddress(workspace, port, at)} target="_blank" rel="noopener noreferrer" aria-label={label} title="Open in a tab">
       <Icon name="out" />
     </a>
   );

@@ -73,7 +73,7 @@ function Head({ page, preview, close }: { page: Page; preview: Preview; close: (
       <button class="icon" aria-label="Load the preview again" title="Load it again" ref={reload} onClick={() => preview.reload()}>
         <Icon name="reload" />
       </button>
-      <OpenInTab workspace={workspace} port={port} />
+      <OpenInTab workspace={workspace} port={port} at={preview.at.value} />
       <button class="icon" aria-label="Close the preview" title="Close" onClick={close}>
         <Icon name="cross" />
       </button>
@@ -100,6 +100,7 @@ function Frame({ page, preview }: { page: Page; preview: Preview }) {
       src={preview.address}
       sandbox={domain === null ? ALLOWED : `${ALLOWED} allow-same-origin`}
       referrerpolicy="no-referrer"
+      onLoad={() => void preview.landed()}
       allow=""
     />
   );

@@ -1,7 +1,8 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { signal } from "@preact/signals";
 import type { ServerMessage } from "../../src/protocol.gen";
 import { Looking } from "../../src/runtimes/looking";
+import type { PreviewInfo } from "../../src/rest";
 import { Previews } from "../../src/runtimes/previews";
 import { told } from "../../src/runtimes/states";
 import { lifetimes, progressIn, readings, remaining } from "../../src/runtimes/words";
@@ -89,12 +90,15 @@ describe("looking at what runs", () => {
 describe("a preview", () => {
   const chosen = signal<string | null>("w");
   let previews: Previews;
+  let known: PreviewInfo;
   beforeEach(() => {
     chosen.value = "w";
     previews = new Previews(chosen, {
       look: (workspace) => looking.at(workspace),
       begin: (workspace) => looking.begin(workspace),
+      where: () => Promise.resolve(known),
     });
+    known = { port: 80, url: "", isolated: false, open: true, shown: [] };
     looking.ready();
   });
 
@@ -131,6 +135,54 @@ describe("a preview", () => {
     expect([preview.round.value, preview.loaded.value]).toEqual([2, true]);
     expect(previews.open("w", 80)).toBe(preview);
     expect(preview.round.value).toBe(3);
+    preview.close();
+  });
+
+  it("is loaded again where it is, and begins anew when it is chosen anew", async () => {
+    looking.begin("w");
+    open(80);
+    const preview = previews.open("w", 80);
+    known = { ...known, shown: [{ target: "/", at: 1 }] };
+    await preview.landed();
+    known = { ...known, shown: [...known.shown, { target: "//a?b=%2F", at: 2 }, { target: "/in-a-frame-of-it", at: 3 }] };
+    await preview.landed();
+    known = { ...known, shown: [...known.shown, { target: "/in-that-frame-again", at: 4 }] };
+    await preview.check();
+    expect([preview.at.value, new URL(preview.address).pathname]).toEqual(["//a?b=%2F", "/preview/w/80/"]);
+    preview.reload();
+    expect(preview.address).toMatch(/\/preview\/w\/80\/\/a\?b=%2F$/);
+    previews.open("w", 80);
+    expect(preview.address).toMatch(/\/preview\/w\/80\/$/);
+    preview.close();
+  });
+
+  it("stays as it is when only the socket is another one", async () => {
+    looking.begin("w");
+    await grant();
+    open(80);
+    const preview = previews.open("w", 80);
+    looking.lost();
+    looking.ready();
+    previews.ready();
+    expect(preview.up.value).toBe(false);
+    open(80);
+    await settled();
+    expect([preview.round.value, preview.loaded.value, preview.up.value]).toEqual([0, true, true]);
+    preview.close();
+  });
+
+  it("gets another pass once, where there is none any more", async () => {
+    looking.begin("w");
+    open(80);
+    const preview = previews.open("w", 80);
+    known = { ...known, shown: [{ target: "/a", at: 1 }] };
+    await preview.landed();
+    known = { ...known, open: false, shown: [] };
+    previews.ready();
+    await vi.waitFor(() => expect(preview.round.value).toBe(1));
+    expect(preview.address).toMatch(/\/a$/);
+    await preview.check();
+    expect(preview.round.value).toBe(1);
     preview.close();
   });
 });
