@@ -86,6 +86,15 @@ async def test_an_engine_that_restarts_is_waited_for(auto: Scene) -> None:
     assert await auto.choose() == Choice("docker")
 
 
+async def test_where_somebody_finds_that_it_is_gone_it_is_looked_at_again(auto: Scene) -> None:
+    await auto.choosing.start()
+    auto.engine.works = DOWN
+    await auto.choosing.look()
+    assert auto.choosing.works
+    await auto.choosing.doubt()
+    assert not auto.choosing.works
+
+
 async def test_an_engine_that_does_not_answer_keeps_nobody_waiting(auto: Scene) -> None:
     auto.engine.answers.clear()
     await auto.choosing.start()

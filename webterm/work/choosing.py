@@ -148,6 +148,11 @@ class Choosing:
             self._late = True
             self._note(DriverHealth(works=False, reason="it does not answer"))
 
+    async def doubt(self) -> None:
+        """As `look`, also where it was just seen to work: somebody has found that it does not."""
+        self._looked = float("-inf")
+        await self.look()
+
     async def _see(self) -> None:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):

@@ -79,6 +79,12 @@ class RuntimeNews:
             del self._last[workspace]
         self._pass_on(changed)
 
+    def clear_failures(self) -> None:
+        """What failed may be tried again: why it did is no longer so."""
+        for workspace, last in list(self._last.items()):
+            if last.state is RuntimeState.FAILED:
+                self.tell(workspace, RuntimeState.ABSENT)
+
     def warn(self, workspace: WorkspaceId, seconds: float | None) -> None:
         """One that is up stops by itself in so many seconds; None: it does not any more."""
         why = "" if seconds is None else "nobody looks, and nothing runs here but shells at their prompt"

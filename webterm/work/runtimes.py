@@ -29,6 +29,7 @@ from webterm.work.workspaces import Workspace, Workspaces
 
 __all__ = ["OnRuntime", "RuntimeChanged", "RuntimeState", "RuntimeStatus", "Runtimes"]
 
+LOGGED = "the server's log says why"
 PATIENCE = 2.0
 """Seconds for which `Runtimes.start` and `Runtimes.stop` wait; what takes longer goes on."""
 
@@ -293,6 +294,7 @@ class Runtimes:
 
     async def _adopt(self) -> None:
         """Containers can be used from now on: take those over that are there, and remove those that nobody wants."""
+        self._news.clear_failures()
         driver = self._drivers[self.choosing.contained]
         try:
             wanted = await self._workspaces.present()
@@ -321,9 +323,7 @@ class Runtimes:
         except BaseException as error:
             self._where.forget(workspace)
             if isinstance(error, Exception):
-                tell(
-                    RuntimeState.FAILED, str(error) if isinstance(error, WebtermError) else "the server's log says why"
-                )
+                tell(RuntimeState.FAILED, str(error) if isinstance(error, WebtermError) else LOGGED)
             raise
         else:
             self._where.settle(workspace, choice, bare=not runtime.confined)
@@ -352,7 +352,7 @@ class Runtimes:
             tell(RuntimeState.FAILED, str(error))
             raise
         except Exception:
-            tell(RuntimeState.FAILED, "it could not be stopped; the server's log says why")
+            tell(RuntimeState.FAILED, f"it could not be stopped; {LOGGED}")
             raise
         else:
             tell(RuntimeState.ABSENT, why)

@@ -144,4 +144,6 @@ class Whereabouts:
             async with asyncio.timeout(PATIENCE):
                 return await self._drivers[name].is_up(workspace)
         except (Unavailable, TimeoutError):
+            if name == self._choosing.contained:
+                await self._choosing.doubt()  # so that it can be said why
             return False
