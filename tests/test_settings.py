@@ -172,6 +172,12 @@ def test_previews_are_not_above_the_server(domain: str) -> None:
     assert load(environ=environ | {"WEBTERM_PREVIEWS__DOMAIN": "apps.example.org"}).previews.domain
 
 
+@pytest.mark.parametrize("pattern", ["*/x", "*.example.org/x", "ghcr*/x:1", "**", "python**", "example.org:*/x"])
+def test_images_come_from_registries_that_have_names(pattern: str) -> None:
+    (fault,) = faults(WEBTERM_DOCKER__IMAGES=f"python:*,{pattern}")
+    assert f"docker.images: {pattern!r} would let images in from anybody's registry" in fault
+
+
 def test_hosts_are_as_a_host_header_has_them() -> None:
     server = Server(host="192.0.2.1", allowed_hosts=("A.Example", "2001:DB8::1"), public_url="https://B.example:8443/t")
     assert Settings(server=server).hosts == {"a.example", "[2001:db8::1]", "b.example"}

@@ -105,6 +105,12 @@ def _is_engine(text: str) -> bool:
         return False
 
 
+def names_registry(pattern: str) -> bool:
+    """Whether a pattern of images leaves open which, but not whose: what stands before a slash may be a registry."""
+    head, slash, _ = pattern.partition("/")
+    return "**" not in head and not (slash and "*" in head)
+
+
 def _are_providers(providers: dict[str, Any]) -> bool:
     return all(
         SHORT_NAME.fullmatch(name) and _is_http(provider.issuer) and all(map(_is_host, provider.domains))
@@ -123,7 +129,7 @@ HOST_NAME = Check(
 ENGINE = Check(_is_engine, "unix:///path or tcp://host:port")
 IMAGES = Check(
     lambda images: all(map(IMAGE.fullmatch, images)),
-    "a list of image names such as python:3.12 or debian:*, without blanks",
+    "a list of image names such as python:3.12, debian:* or registry.example.org/team/**, without blanks",
 )
 REDIS = Check(_is_url_of("redis", "rediss", "unix"), "redis://host:port/0, rediss://… or unix:///path")
 HEADER = Check(lambda name: FIELD_NAME.fullmatch(name) is not None, "the name of a header: letters, digits and hyphens")

@@ -57,8 +57,8 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True):
     images: Annotated[
         tuple[str, ...],
         Meta(
-            description="Images that workspaces may ask for beside it; * stands for any characters, as in"
-            " docker.io/library/python:*.",
+            description="Images that workspaces may ask for beside it; * stands for any characters but / and :, as in"
+            " docker.io/library/python:*, and ** for any at all, as in registry.example.org/**.",
             extra={"check": IMAGES},
         ),
     ] = ()
@@ -85,12 +85,12 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True):
     disk: Annotated[
         int,
         Meta(
-            description="Most bytes that a container may write outside its workspace, where the engine's storage driver"
-            " can tell; 0 is as much as they like.",
+            description="Most bytes that a container may write outside its workspace; whose container has written more"
+            " has its programs ended. 0 is as much as they like.",
             ge=0,
             le=2**62,
         ),
-    ] = 0
+    ] = 10 * 1024**3
     host_data_dir: Annotated[
         str | None,
         Meta(

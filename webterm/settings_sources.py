@@ -15,6 +15,7 @@ from msgspec import inspect
 
 from webterm.errors import SettingsError
 from webterm.settings import SECTIONS, Row, Settings, rows
+from webterm.settings_checks import names_registry
 
 PREFIX = "WEBTERM_"
 SHOWN = 80
@@ -59,6 +60,7 @@ def load(
     if not wrong & {"server.host", "server.allowed_hosts", "server.public_url"}:
         faults.extend(_cross_faults(settings, sources))
         faults.extend(_preview_faults(settings, sources))
+    faults.extend(_image_faults(settings, sources))
     if not wrong & {"limits.tiers", "server.trusted_proxies"}:
         faults.extend(_people_faults(settings, sources))
     if faults:
@@ -213,6 +215,15 @@ def _preview_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[
             yield (
                 f"{sources['previews.domain']}: previews.domain: the server itself is {name}, and what runs below a"
                 " domain can set cookies for all of it; take one that the server's own name is not in"
+            )
+
+
+def _image_faults(settings: Settings, sources: Mapping[str, str]) -> Iterator[str]:
+    for pattern in settings.docker.images:
+        if not names_registry(pattern):
+            yield (
+                f"{sources['docker.images']}: docker.images: {pattern!r} would let images in from anybody's registry;"
+                " write what stands before the first slash without *, as in registry.example.org/team/**"
             )
 
 

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.work.bench import ANN, BEN, by
 from tests.work.stage import ROOT, Stage, staged
 from webterm.access import Role
 from webterm.errors import Conflict, EngineUnavailable, ImageRefused, ReadOnly
+from webterm.ids import WorkspaceId
 from webterm.runtime import DriverHealth, RuntimeState
 from webterm.settings_runtimes import Docker, Previews, Runtimes
 from webterm.store import workspaces
@@ -38,6 +40,12 @@ async def lose_engine(stage: Stage) -> None:
     stage.clock.now += RESTART
     await stage.runtimes.choosing.look()
     assert not stage.runtimes.choosing.works
+
+
+async def change_unasked(stage: Stage, workspace: WorkspaceId, environment: Environment) -> None:
+    """As if it had been changed when the settings were others."""
+    async with stage.bench.store.writing() as conn:
+        await workspaces.change(conn, workspace, environment=environment)
 
 
 async def test_workspaces_run_in_containers_the_owners_too(stage: Stage) -> None:
@@ -131,15 +139,23 @@ async def test_an_engine_that_is_away_holds_up_no_stop(stage: Stage) -> None:
 @pytest.mark.parametrize(("image", "allowed"), [("", True), ("python:3.12", True), ("webterm-workspace:latest", True),
                                                 ("python", False), ("evil/python:3", False)])  # fmt: skip
 async def test_images_are_those_of_the_settings(stage: Stage, image: str, allowed: bool) -> None:
-    made = await stage.bench.make(environment=Environment(image=image))
+    wanted = Environment(image=image)
     if allowed:
+        made = await stage.bench.make(environment=wanted)
         await stage.open(ANN, made)
         assert stage.engine.begun[-1].image == image
         assert (await stage.runtimes.status(ANN, made.id)).image == (image or "webterm-workspace:latest")
-    else:
-        with pytest.raises(ImageRefused, match=r"python:\*"):
-            await stage.open(ANN, made)
-        assert stage.engine.begun == []
+        return
+    with pytest.raises(ImageRefused, match=r"python:\*"):
+        await stage.bench.make(environment=wanted)
+    made = await stage.bench.make()
+    with pytest.raises(ImageRefused, match=r"python:\*"):
+        await stage.bench.workspaces.change(ANN, made.id, by(ANN), environment=wanted)
+    await change_unasked(stage, made.id, wanted)
+    await stage.bench.workspaces.change(ANN, made.id, by(ANN), environment=msgspec.structs.replace(wanted, ports=(80,)))
+    with pytest.raises(ImageRefused, match=r"python:\*"):
+        await stage.open(ANN, made)
+    assert stage.engine.begun == []
 
 
 async def test_a_container_that_ends_by_itself_is_told_with_its_reason(stage: Stage) -> None:
@@ -194,7 +210,7 @@ async def test_restarting_takes_the_environment_as_it_is_now(stage: Stage) -> No
 async def test_what_could_not_start_again_does_not_stop(stage: Stage) -> None:
     made = await stage.bench.make()
     terminal = await stage.open(ANN, made)
-    await stage.bench.workspaces.change(ANN, made.id, by(ANN), environment=Environment(image="evil"))
+    await change_unasked(stage, made.id, Environment(image="evil"))
     with pytest.raises(ImageRefused):
         await stage.runtimes.restart(ANN, made.id, by(ANN))
     assert stage.hub.get(ANN, terminal.id) is terminal

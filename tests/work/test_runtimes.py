@@ -25,6 +25,7 @@ from webterm.errors import (
     Unavailable,
 )
 from webterm.runtime import RuntimeState
+from webterm.settings_runtimes import DEFAULT_IMAGE
 from webterm.settings_workspaces import Sandbox
 from webterm.store import members
 from webterm.work.leaving import leave_all
@@ -38,7 +39,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def test_a_terminal_in_a_workspace_runs_in_its_runtime(stage: Stage) -> None:
-    environment = Environment(env={"A": "b"}, cwd="src", image="python:3")
+    environment = Environment(env={"A": "b"}, cwd="src", image=DEFAULT_IMAGE)
     made = await stage.bench.make(environment=environment)
     terminal = await stage.open(ANN, made)
     (launch,) = stage.machine.launched
@@ -46,7 +47,7 @@ async def test_a_terminal_in_a_workspace_runs_in_its_runtime(stage: Stage) -> No
     assert runtime is not None
     assert (runtime.workspace, runtime.files) == (made.id, stage.bench.workspaces.root(made))
     assert (runtime.confined, runtime.account, runtime.network) == (True, made.account, False)
-    assert (runtime.env, runtime.image, launch.cwd) == ({"A": "b"}, "python:3", "src")
+    assert (runtime.env, runtime.image, launch.cwd) == ({"A": "b"}, DEFAULT_IMAGE, "src")
     assert terminal.record.workspace == made.id
     assert stage.states() == ["starting", "starting: pulling", "ready"]
     await stage.open(ANN, made)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 from webterm.access import Actor
-from webterm.errors import ImageRefused, IsolationRefused
+from webterm.errors import IsolationRefused
 from webterm.runtime import Runtime, RuntimeLimits
 from webterm.settings import Settings
 from webterm.settings_accounts import Tier
+from webterm.work.allowed_images import AllowedImages
 from webterm.work.workspaces import Workspace, Workspaces
 
 BLOCK = 4096
@@ -30,7 +30,7 @@ class Plans:
         self._settings = settings
         self.shared = frozenset(shared)
         self.contained = frozenset(contained)
-        self._images = [_pattern(image) for image in settings.docker.images]
+        self._images = AllowedImages(settings)
 
     @property
     def homes(self) -> frozenset[str]:
@@ -49,7 +49,7 @@ class Plans:
         if confined:
             self.check_isolation(driver)
         if driver in self.contained:
-            self._check_image(found.environment.image)
+            self._images.check(found.environment.image)
         return Runtime(
             workspace=found.id,
             files=self._workspaces.root(found),
@@ -109,16 +109,6 @@ class Plans:
                 f"only the owner of this server may start programs with the driver {driver}, which keeps nobody's"
                 ' programs apart here; the setting local.isolation = "sandbox" gives everybody a sandbox'
             )
-
-    def _check_image(self, image: str) -> None:
-        if image in ("", self._settings.docker.image) or any(pattern.fullmatch(image) for pattern in self._images):
-            return
-        allowed = ", ".join([self._settings.docker.image, *self._settings.docker.images])
-        raise ImageRefused(f"the image {image[:256]!r} is none of those that workspaces may use here: {allowed}")
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, text.split("*"))))
 
 
 def _room(tier: Tier) -> int:

@@ -30,6 +30,7 @@ from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
 from webterm.store.workspaces import Environment, EnvironmentLimits, Workspace
 from webterm.work.admission import Admission, Seen, no_such
+from webterm.work.allowed_images import AllowedImages
 from webterm.work.directories import Directories, Spot
 from webterm.work.endings import Ending, Endings, MemberChanged, MemberGone, OnEnding, WorkspaceGone
 from webterm.work.memberships import Memberships
@@ -80,6 +81,7 @@ class Workspaces:
         self.templates = Templates(settings.templates_dir)
         self._store = store
         self._drivers = frozenset(drivers)
+        self._images = AllowedImages(settings)
         self._clock = clock
         self._first_port = settings.previews.ports_base
         self._directories = Directories(settings.workspaces_dir)
@@ -203,12 +205,15 @@ class Workspaces:
         """Make a workspace of the actor's, empty or with a template's files.
 
         Without ``environment`` it gets the template's. Raises `webterm.errors.InvalidRequest`,
-        `webterm.errors.NoSuchTemplate`, `webterm.errors.NoSuchDriver`, `webterm.errors.QuotaReached`, and
-        `webterm.errors.Unavailable` or `webterm.errors.DiskFull`; then nothing is left of it.
+        `webterm.errors.NoSuchTemplate`, `webterm.errors.NoSuchDriver`, `webterm.errors.ImageRefused`,
+        `webterm.errors.QuotaReached`, and `webterm.errors.Unavailable` or `webterm.errors.DiskFull`; then nothing is
+        left of it.
         """
         made_from = await self.templates.get(template) if template else None
         if environment is None:
             environment = made_from.environment if made_from is not None else Environment()
+        else:
+            self._images.check(environment.image)
         wanted = _Wanted(_checked_name(name), _checked_description(description), template, environment)
         self._check_driver(environment)
         made = await asyncio.shield(self._tasks.run(self._create(actor, wanted, by, home=False)))
@@ -277,7 +282,7 @@ class Workspaces:
         Its variables are only for the person whose workspace it is to change: where that is the server's owner, they
         are those of programs that nothing confines, and could have them run anything (``BASH_ENV``, ``LD_PRELOAD``).
         So is its driver: it says whether something confines them.
-        Raises `webterm.errors.InvalidRequest` and `webterm.errors.NoSuchDriver`.
+        Raises `webterm.errors.InvalidRequest`, `webterm.errors.NoSuchDriver` and `webterm.errors.ImageRefused`.
         """
         fields = workspaces.Changes()
         if name is not None:
@@ -295,6 +300,8 @@ class Workspaces:
                     raise ReadOnly("only the person whose workspace it is may change its environment variables")
                 if environment.driver != found.environment.driver:
                     raise ReadOnly("only the person whose workspace it is may change its driver")
+            if environment is not None and environment.image != found.environment.image:
+                self._images.check(environment.image)
             changed = [field for field, value in fields.items() if value != getattr(found, field)]
             if changed:
                 fields["updated"] = now
