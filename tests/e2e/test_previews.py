@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,15 +13,17 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from tests.previews.conftest import App, driver_of, previewing
+from tests.previews.app import CORPUS
+from tests.previews.conftest import App, driver_of, previewing, resident
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
+GIBIBYTE = 1024 * 1024 * 1024
 INDEX = """<!doctype html>
 <title>dev</title>
 <link rel="stylesheet" href="{root}look.css">
 <script type="module" src="{root}main.js"></script>
-<p id="shown"></p><p id="socket"></p><p id="event"></p><p id="sum"></p>
+<p id="shown"></p><p id="socket"></p><p id="event"></p><p id="sum"></p><input type="file">
 """
 MAIN = """
 const show = (id, text) => { document.getElementById(id).textContent = text }
@@ -69,6 +72,12 @@ await attempt("frame", () => new Promise((resolve) => {
   frame.src = main + "/"
   document.body.append(frame)
 }))
+await attempt("message", () => {
+  for (const other of [window.opener, window.top]) {
+    if (!other || other === window) continue
+    for (const data of [{ type: "open", argv: ["sh"] }, "reload", 1]) other.postMessage(data, "*")
+  }
+})
 await attempt("tossing", () => {
   for (const domain of ["localhost", "preview.localhost"]) document.cookie = `tossed=1; domain=${domain}; path=/`
 })
@@ -146,6 +155,64 @@ async def test_a_dev_server_works_as_at_home(browser: Browser, app: App) -> None
         await expect(page.locator("#shown")).to_have_text("one")
 
 
+TRAFFIC = """
+async size => {
+  const here = new URL("./", location.href)
+  const found = {}
+  const down = async () => {
+    const reader = (await fetch(new URL(`big?${size}`, here))).body.getReader()
+    found.down = 0
+    for (let piece; !(piece = await reader.read()).done;) found.down += piece.value.length
+  }
+  const up = async () => {
+    const body = document.querySelector("input").files[0]
+    found.up = (await (await fetch(new URL("echo", here), { method: "POST", body })).json()).length
+  }
+  await Promise.all([down(), up()])
+  const packed = await fetch(new URL("gzip", here))
+  found.packed = packed.headers.get("Content-Encoding")
+  found.unpacked = (await packed.text()).length
+  found.target = (await (await fetch(new URL("echo/a%2Fb?c=%2F&d=%20+", here))).json()).target
+  return found
+}
+"""
+
+
+async def test_a_browser_s_traffic_goes_through_as_it_is(browser: Browser, app: App, tmp_path: Path) -> None:
+    """A gibibyte each way takes the server no memory: it is this very process."""
+    large = tmp_path / "large"
+    with large.open("wb") as file:
+        file.truncate(GIBIBYTE)
+    async with person(browser, app) as context:
+        page = await opened(context, app)
+        await expect(page.locator("#socket")).to_have_text("open")
+        await page.locator("input").set_input_files(large)
+        async with watched() as most:
+            found = await page.evaluate(TRAFFIC, GIBIBYTE)
+        assert (found["down"], found["up"]) == (GIBIBYTE, GIBIBYTE)
+        assert (found["packed"], found["unpacked"]) == ("gzip", len(CORPUS))
+        assert found["target"].endswith("echo/a%2Fb?c=%2F&d=%20+")
+        assert most() < 48 * 1024 * 1024
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[Callable[[], int]]:
+    """By how many bytes this process is larger than before, at most, while the block runs."""
+    before, most = resident(), 0
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            most = max(most, resident() - before)
+            await asyncio.sleep(0.02)
+
+    looking = asyncio.create_task(look())
+    try:
+        yield lambda: most
+    finally:
+        looking.cancel()
+
+
 async def found_by(page: Page) -> dict[str, Any]:
     done = page.locator("#done")
     await expect(done).not_to_be_empty()
@@ -164,6 +231,7 @@ async def test_an_app_gets_at_nothing_of_ours(browser: Browser, app: App) -> Non
         assert {found[name] for name in ("api", "page", "health", "ticket")} == {"TypeError"}
         assert found["socket"] == "closed"
         assert found["frame"] != "readable"
+        assert all(not frame.url.startswith(app.running.origin) for frame in page.frames[1:])  # our page in theirs
         assert (found["worker"] == "registered") == isolated  # for its own origin
         assert found["origin"] == (f"http://{app.host}" if isolated else "null")
         after = {cookie["name"]: cookie["value"] for cookie in await context.cookies(app.running.origin)}
@@ -178,6 +246,7 @@ async def test_our_page_shows_it_in_a_frame_that_cannot_touch_it(browser: Browse
         page = context.pages[0]
         info = await app.asked("GET", f"/previews/{app.port}")
         before = page.url
+        await page.evaluate("window.heard = []; addEventListener('message', ({ data }) => heard.push(data))")
         attack = f"{info['url']}attack.html?main={app.running.origin}"
         append = "const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame)"
         await page.evaluate(f"url => {{ {append} }}", attack)
@@ -187,7 +256,9 @@ async def test_our_page_shows_it_in_a_frame_that_cannot_touch_it(browser: Browse
         found = json.loads(await done.text_content() or "{}")
         assert found["parent"] == "SecurityError"
         assert found["frame"] != "readable"
+        assert not [each.url for each in page.frames[2:] if each.url.startswith(f"{app.running.origin}/")]
         assert page.url == before
+        assert await page.evaluate("window.heard") == [{"type": "open", "argv": ["sh"]}, "reload", 1]
         async with context.expect_page() as popped:
             await page.evaluate("url => { window.open(url) }", attack)
         assert (await found_by(await popped.value))["opener"] == "null"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -82,6 +83,11 @@ def bare(**headers: str) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         headers=headers, skip_auto_headers={"Accept", "User-Agent", "Accept-Encoding"}, auto_decompress=False
     )
+
+
+def resident() -> int:
+    """Bytes of memory of this process, in which the server runs."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 @asynccontextmanager

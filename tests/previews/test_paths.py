@@ -231,15 +231,33 @@ async def test_ports_that_are_none(app: App, port: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "workspace", ["127.0.0.1", "localhost", "127.1", "0", "[::ffff:127.0.0.1]", "169.254.169.254", "evil.example", "."]
+    "workspace",
+    [
+        "127.0.0.1",
+        "localhost",
+        "localhost.",
+        "127.1",
+        "0",
+        "2130706433",
+        "[::ffff:127.0.0.1]",
+        "169.254.169.254",
+        "host.docker.internal",
+        "evil.example",
+        ".",
+    ],
 )
 async def test_no_text_names_a_host(app: App, workspace: str) -> None:
     async with app.owner.get(app.running.url(f"/preview/{workspace}/{app.port}/"), allow_redirects=False) as answer:
         assert answer.status == 404
 
 
-async def test_only_ports_of_the_workspace(app: App) -> None:
-    """Not the server's own port, nor that of anybody else on this machine."""
+async def test_only_ports_of_the_workspace(app: App, stranger: aiohttp.ClientSession) -> None:
+    """Not the server's own port, nor that of anybody else on this machine, nor of another workspace."""
+    await registered(app.running, stranger, "nora")
+    async with stranger.post(app.running.url("/api/v1/workspaces"), json={"name": "hers"}) as answer:
+        hers = (await answer.json())["id"]
+    async with stranger.get(app.running.url(f"/preview/{hers}/{app.port}/")) as answer:
+        assert (answer.status, (await answer.json())["code"]) == (404, "no_such_port")
     with socket.create_server(("127.0.0.1", 0)) as other:
         for port in (app.running.root.port, other.getsockname()[1]):
             async with app.owner.get(app.running.url(f"/preview/{app.workspace}/{port}/")) as answer:

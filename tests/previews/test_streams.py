@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import zlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -15,7 +13,7 @@ import pytest_asyncio
 
 from tests.pace import within
 from tests.previews.app import BLOCK, gzipped
-from tests.previews.conftest import App, bare, driver_of, previewing
+from tests.previews.conftest import App, bare, driver_of, previewing, resident
 from tests.web.asking import registered
 from tests.web.conftest import browser
 
@@ -36,11 +34,6 @@ async def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def inside(app: App) -> str:
     return (await app.pass_path()).rstrip("/")
-
-
-def resident() -> int:
-    """Bytes of memory of this process, in which the server runs."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 @pytest.mark.parametrize("how", ["", ",chunked", ",close"])
