@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import time
 import uuid
@@ -35,6 +36,8 @@ KINDS = ("containers", "networks", "volumes")
 HOST = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
 _API = "/v1.41"
 _PATIENCE = 60.0
+_NAMELESS = re.compile(r"[0-9a-f]{64}")
+"""The name of a volume that an engine has made because an image wants one."""
 
 
 class Refused(AssertionError):
@@ -102,6 +105,11 @@ class RealEngine:
         found = self.call("GET", f"/containers/{container}/json")
         assert isinstance(found, dict)
         return found
+
+    def mounts(self, container: str) -> list[dict[str, Any]]:
+        """What is mounted in a container, but for what is in memory."""
+        found: Any = self.inspect(container)["Mounts"]
+        return list(found)
 
     def labelled(self, kind: str, *labels: str) -> list[str]:
         """Ids of ``containers`` (also of stopped ones), ``networks`` or ``volumes`` with all labels, ``name=value``."""
@@ -216,7 +224,10 @@ def _namespace(engine: RealEngine) -> Iterator[str]:
 
 
 def _told(engine: RealEngine) -> Iterator[str]:
-    """What servers have in an engine now, in words."""
+    """What servers have in an engine now, and volumes of whosever containers, in words."""
+    for volume in engine.listed("volumes"):
+        if _NAMELESS.fullmatch(volume["Name"]):
+            yield f"volumes: {volume['Name']}"
     for kind in KINDS:
         for one in engine.listed(kind, SERVER):
             name = one.get("Name") or one["Names"][0]

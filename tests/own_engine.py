@@ -87,6 +87,11 @@ class OwnEngine:
         """Make room again."""
         (self._data / "filler").unlink()
 
+    def in_network(self, *argv: str) -> None:
+        """Run a program as root in its network, which has settings of its own (``/proc/sys/net``)."""
+        network = f"--net=/proc/{self._pid_file.read_text()}/ns/net"
+        subprocess.run([*images.AS_ROOT, "nsenter", network, *argv], check=True)
+
     def remove(self) -> None:
         """End it and its containers, and leave nothing behind."""
         if self._process is None:

@@ -191,8 +191,15 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(
                 with pytest.raises(kind, match=words):
                     await parts.containers.ensure(wanted)
         async with parts_in(tmp_path / "data", engine, namespace) as parts:
-            with pytest.raises(Unavailable, match=f"the image {empty} cannot be used: there is no /bin/sh in it"):
+            ended: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+            parts.containers.on_ended = lambda *said: ended.put_nowait(said)
+            try:
                 await parts.containers.ensure(replace(runtime, image=empty))
+            except Unavailable as error:
+                reason = str(error)
+            else:  # a busy machine takes a moment to find that out
+                _, reason = await ended.get()
+            assert "there is no /bin/sh in it that runs" in reason
             making = asyncio.create_task(parts.containers.ensure(runtime))
             while not engine.of(namespace):  # noqa: ASYNC110 - the engine's own word
                 await asyncio.sleep(0.005)
@@ -201,6 +208,26 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(
     finally:
         engine.call("DELETE", f"/images/{empty}")
     assert engine.of(namespace) == {}
+
+
+async def test_volumes_that_an_image_wants_are_in_memory_and_bounded(
+    parts: Parts, runtime: Runtime, engine: RealEngine, namespace: str
+) -> None:
+    image = f"{namespace}:volumes"
+    recipe = f"FROM {BUSYBOX}\nVOLUME /data /data/ /var/lib/it /tmp /workspace /workspace/in\n"
+    build(Path(engine.socket), {"Dockerfile": recipe.encode()}, t=image)
+    try:
+        made = await parts.containers.ensure(replace(runtime, image=image))
+        assert [mount["Type"] for mount in engine.mounts(made.id)] == ["bind"] * 3
+        fill = "dd if=/dev/zero of=$one/x bs=1M count=64; stat -c %s $one/x; rm $one/x"
+        script = f"for one in /data /var/lib/it; do {fill}; done"
+        status, output = engine.execute(made.id, "sh", "-c", f"({script}) 2>/dev/null; touch /workspace/it")
+        assert status == 0
+        assert all(0 < int(size) <= 32 << 20 for size in output.split()), output  # half of the memory
+        assert (runtime.files / "it").exists()
+        await parts.containers.stop(runtime.workspace)
+    finally:
+        engine.call("DELETE", f"/images/{image}")
 
 
 async def test_an_engine_that_is_not_there_is_told(tmp_path: Path, runtime: Runtime, engine: RealEngine) -> None:

@@ -209,6 +209,7 @@ class Containers:
             ),
             runtime,
             image=image,
+            volumes=await self._images.volumes(image),
             network=network,
             files=self._on_host(runtime.files),
             etc=self._on_host(etc),
@@ -252,7 +253,7 @@ class Containers:
 
     async def _create(self, name: str, wanted: dict[str, Any]) -> None:
         """Make a container that does not run yet, whatever of that name has been left behind."""
-        for last in (False, True):
+        for last in (False, False, True):
             try:
                 # Whoever is cancelled waits for it: what is just being made could not be removed.
                 await finished(self._engine.call("POST", "containers/create", params={"name": name}, body=wanted))
@@ -261,9 +262,7 @@ class Containers:
                     raise
                 if refusal.answer == 409:
                     await self._delete_own(name)
-                elif "StorageOpt" in wanted["HostConfig"] and "storage-opt" in str(refusal).lower():
-                    wanted["HostConfig"].pop("StorageOpt")
-                else:
+                elif wanted["HostConfig"].pop("StorageOpt", None) is None:  # else it may be able to do without
                     raise
             else:
                 return

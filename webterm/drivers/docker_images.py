@@ -65,6 +65,14 @@ class Images:
             raise
         return str(found["Id"])
 
+    async def volumes(self, image: str) -> frozenset[str]:
+        """The directories for which an image that is there wants volumes.
+
+        Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
+        """
+        found = await self._engine.call("GET", f"images/{image}/json")
+        return frozenset((found.get("Config") or {}).get("Volumes") or ())
+
     async def ensure(self, image: str, progress: Progress = lambda _line: None) -> str:
         """The id of an image, which is fetched if the engine does not have it: once, whoever asks meanwhile.
 

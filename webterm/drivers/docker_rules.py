@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 TABLE = "webterm"
 BRIDGES = "wt-"
@@ -25,14 +26,28 @@ _PRIVATE = (
 (with the metadata services of clouds), multicast and reserved."""
 
 
-def rules(resolvers: Iterable[str], neighbours: Iterable[str]) -> str:
-    """A script that puts all of our rules in place at once, whatever of them was there before.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What rules depend on, of the engine's machine.
 
     ``resolvers`` are addresses that may be asked for names, whatever else is closed;
-    ``neighbours`` are networks that the machine itself is in, and that containers must not reach either.
+    ``neighbours`` are networks that the machine itself is in, and that containers must not reach either; ``bridged``
+    those of them that are containers' own. ``filtered``: rules about what is routed also hold for what is passed on
+    within a bridge. ``kernel`` and ``network`` say which kernel and network namespace that is, empty where nobody says.
     """
-    asked = ", ".join(sorted(set(resolvers)))
-    closed = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, (*_PRIVATE, *neighbours)))
+
+    resolvers: tuple[str, ...] = ()
+    neighbours: tuple[str, ...] = ()
+    bridged: tuple[str, ...] = ()
+    filtered: bool = False
+    kernel: str = ""
+    network: str = ""
+
+
+def rules(around: Surroundings) -> str:
+    """A script that puts our rules in place at once, whatever of them was there before."""
+    asked = ", ".join(sorted(set(around.resolvers)))
+    closed = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, (*_PRIVATE, *around.neighbours)))
     names = f"ip daddr {{ {asked} }} meta l4proto {{ tcp, udp }} th dport 53 accept" if asked else ""
     # Before the engine's own chains. What is accepted here still passes those. Refused with a reset, because other
     # answers are rationed by the kernel, and whoever connects would wait.
@@ -66,20 +81,61 @@ table inet {TABLE} {{
 """
 
 
+def bridge_rules(around: Surroundings) -> str:
+    """The same for what is passed on within our bridges, and so between containers: nothing.
+
+    Whether the rules of `rules` see that is up to ``bridge-nf-call-iptables``, which others may switch off. Frames are
+    known by their addresses: not every kernel can tell them by their bridge, and containers cannot choose others.
+    """
+    within = ", ".join(sorted(around.bridged))
+    dropped = f"ip saddr {{ {within} }} drop\n    arp saddr ip {{ {within} }} drop" if within else ""
+    return f"""
+add table bridge {TABLE}
+delete table bridge {TABLE}
+table bridge {TABLE} {{
+  chain forward {{
+    type filter hook forward priority -200; policy accept;
+    {dropped}
+  }}
+}}
+"""
+
+
+LOOK = f"""
+cat /etc/resolv.conf /proc/net/route
+echo {TABLE}.filtered $(cat /proc/sys/net/bridge/bridge-nf-call-iptables 2>/dev/null)
+echo {TABLE}.kernel $(cat /proc/sys/kernel/random/boot_id) $(readlink /proc/self/ns/net)
+"""
+"""A script of ``sh`` that says in the machine's network what `seen` understands."""
+
+
+def seen(text: str) -> Surroundings:
+    """What `LOOK` has said."""
+    lines = [line.split() for line in text.splitlines()]
+    named = {words[0]: [*words[1:], "", ""] for words in lines if words and words[0].startswith(f"{TABLE}.")}
+    networks = list(_networks(lines))
+    kernel, network = named.get(f"{TABLE}.kernel", ["", ""])[:2]
+    return Surroundings(
+        resolvers=tuple(resolvers_of(text)),
+        neighbours=tuple(network for _, network in networks),
+        bridged=tuple(network for device, network in networks if device.startswith(BRIDGES)),
+        filtered=named.get(f"{TABLE}.filtered", [""])[0] == "1",
+        kernel=kernel,
+        network=network,
+    )
+
+
 def resolvers_of(text: str) -> list[str]:
     """The name servers of a resolv.conf(5), as far as containers, which have IPv4 alone, could ask them."""
     words = (line.split() for line in text.splitlines())
     return [line[1] for line in words if len(line) > 1 and line[0] == "nameserver" and _is_version_4(line[1])]
 
 
-def neighbours_of(text: str) -> list[str]:
-    """The networks that a machine reaches without a gateway, of its /proc/net/route."""
-    found = []
-    for line in text.splitlines():
-        words = line.split()
+def _networks(lines: Iterable[Sequence[str]]) -> Iterator[tuple[str, str]]:
+    """Devices, and networks that a machine reaches there without a gateway, of the words of its /proc/net/route."""
+    for words in lines:
         if len(words) == 11 and words[2] == "00000000" and words[7] not in ("Mask", "00000000"):
-            found.append(f"{_dotted(words[1])}/{_dotted(words[7])}")
-    return found
+            yield words[0], str(ipaddress.IPv4Network(f"{_dotted(words[1])}/{_dotted(words[7])}"))
 
 
 def _dotted(text: str) -> str:

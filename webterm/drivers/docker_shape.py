@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import posixpath
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,10 +64,19 @@ def check_users(info: EngineInfo) -> None:
 
 
 def container(
-    shape: Shape, runtime: Runtime, *, image: str, network: str, files: Path, etc: Path, quota: bool
+    shape: Shape,
+    runtime: Runtime,
+    *,
+    image: str,
+    volumes: Iterable[str],
+    network: str,
+    files: Path,
+    etc: Path,
+    quota: bool,
 ) -> dict[str, Any]:
     """The body of the call that makes a container, its key among the labels.
 
+    ``volumes`` are the directories for which the image wants volumes, which nobody would count: they are in memory.
     ``files`` and ``etc`` are directories as the engine sees them: the workspace's, and that of `etc_files`. ``quota``:
     the engine is to bound what is written outside of the workspace.
     """
@@ -95,6 +106,10 @@ def container(
             ],
         },
     }
+    room = made["HostConfig"]["Tmpfs"]
+    taken = {*room, *(mount["Target"] for mount in made["HostConfig"]["Mounts"])}
+    wanted = {posixpath.normpath(f"/{volume.lstrip('/')}") for volume in volumes} - taken
+    room |= dict.fromkeys(sorted(wanted), room["/tmp"])  # noqa: S108 - its own
     if runtime.published:
         made["ExposedPorts"] = {f"{port}/tcp": {} for port in runtime.published}
         made["HostConfig"]["PortBindings"] = {
