@@ -51,10 +51,9 @@ class Scene:
         ran = await self._desk.ask("POST", "exec", body={"line": "echo it >index.html; echo done"})
         assert ran.json["stdout"] == "done\n"
         assert await self._previewed() == "it\n"
-        assert len(self._execs()) == 2
+        await self._until_execs(2)
         await self._close(2)
-        while len(self._execs()) > 1:  # noqa: ASYNC110 - the engine's own word
-            await asyncio.sleep(0.02)
+        await self._until_execs(1)
         assert (await self._desk.ask("POST", "runtime/stop")).status == 200
         await self._line.expect("exited", channel=1)
         await self._close(1)
@@ -91,8 +90,14 @@ class Scene:
             async with client.get(running.url(inside)) as answer:
                 return await answer.text()
 
-    def _execs(self) -> list[str]:
+    async def _until_execs(self, number: int) -> None:
+        """Wait until the engine has so many programs in the container: it knows a moment later that one has ended."""
         (container,) = self._engine.labelled("containers", f"{WORKSPACE}={self._desk.workspace}")
+        async with asyncio.timeout(30):
+            while len(self._execs(container)) != number:  # noqa: ASYNC110 - the engine's own word
+                await asyncio.sleep(0.02)
+
+    def _execs(self, container: str) -> list[str]:
         found = self._engine.inspect(container)["ExecIDs"]
         return found if isinstance(found, list) else []
 
