@@ -132,6 +132,24 @@ async def test_what_a_server_has_to_offer_is_told(scene: Scene) -> None:
         assert await answer.json() == {"status": "ok"}
 
 
+async def test_why_there_are_no_containers_is_told_in_full_to_administrators(directory: Path) -> None:
+    """Its words have addresses and paths of the server's machine."""
+    docker = Docker(host=f"unix://{directory}/none.sock")
+    async with started(directory, local=Local(isolation="none"), runtimes=Runtimes(), docker=docker) as running:
+        member = (await desk_of(running, "ann")).proof
+        async with browser(running) as owner:
+            await running.sign_in(owner)
+            for path in ("/api/v1/runtimes", "/health"):
+                async with owner.get(running.url(path)) as answer:
+                    assert "none.sock" in (await answer.json())["reason"]
+                _, told = await call(running, "GET", path, member)
+                assert (told["mode"], "no container engine" in told["reason"]) == ("local", True)
+                assert "none.sock" not in str(told)
+            desk = await desk_of(running, "ben")
+            answer = await desk.ask("GET", "runtime")
+            assert "none.sock" not in str(answer.json)
+
+
 async def test_a_watch_ends_with_the_right_to_it(scene: Scene, lines: AsyncExitStack) -> None:
     if scene.driver == "docker":
         return  # it is the same

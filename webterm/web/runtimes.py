@@ -143,7 +143,7 @@ async def choices(request: web.Request) -> web.StreamResponse:
     return json(
         RuntimeChoices(
             mode=usual.driver,
-            reason=usual.reason,
+            reason=usual.full_reason if actor(request).may(Scope.ADMIN) else usual.reason,
             drivers=sorted(runtimes.plans.homes),
             image=settings.docker.image,
             images=list(settings.docker.images),
