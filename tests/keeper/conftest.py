@@ -16,7 +16,8 @@ from webterm.keeper.starting import dial, start_keeper
 from webterm.keeper.wire import VERSION, KeeperError, Link, Message, Packet, close_all
 
 PATIENCE = 1.0
-TOKEN = "token-01"
+TOKEN = f"token-{os.getpid():08}"
+"""Programs are found by it all over the machine: tests that run beside these have another one."""
 
 
 def wait_readable(fd: int) -> None:
