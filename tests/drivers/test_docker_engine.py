@@ -90,11 +90,13 @@ async def asks(engine: Engine) -> None:
     with pytest.raises(EngineRefusal, match="No such container: nothing") as refusal:
         await engine.call("GET", "containers/nothing/json")
     assert refusal.value.answer == 404
-    reader, writer = await engine.streams()
-    writer.write(b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
-    assert (await reader.read()).endswith(b"OK")
-    writer.close()
-    await writer.wait_closed()
+    with await engine.connect() as sock:
+        assert sock.gettimeout() == 0
+        await asyncio.get_running_loop().sock_sendall(sock, b"GET /_ping HTTP/1.0\r\nHost: engine\r\n\r\n")
+        answer = b""
+        while data := await asyncio.get_running_loop().sock_recv(sock, 4096):
+            answer += data
+    assert answer.endswith(b"OK")
 
 
 async def test_it_answers_at_a_socket_at_a_port_and_with_certificates(engine: RealEngine, tmp_path: Path) -> None:
@@ -103,11 +105,7 @@ async def test_it_answers_at_a_socket_at_a_port_and_with_certificates(engine: Re
         for host, tls in ((engine.host, None), (plain, None), (sealed, tmp_path)):
             real = Engine(host, tls)
             await asks(real)
-            sock = await real.dial()
-            assert (sock is not None) is real.descriptors is (tls is None)
-            if sock is not None:
-                assert sock.gettimeout() == 0
-                sock.close()
+            assert real.descriptors is (tls is None)
             await real.aclose()
         for host, tls in ((sealed, None), (plain, tmp_path), (sealed, tmp_path / "none")):
             real = Engine(host, tls)
@@ -119,7 +117,7 @@ async def test_it_answers_at_a_socket_at_a_port_and_with_certificates(engine: Re
 @pytest.mark.parametrize("host", ["unix:///nothing/here", "tcp://127.0.0.1:1"])
 async def test_one_that_is_not_there_is_told_at_once(host: str) -> None:
     real = Engine(host, None)
-    calls: tuple[Callable[[], Awaitable[object]], ...] = (real.info, real.dial, real.streams)
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (real.info, real.connect)
     for call in calls:
         with pytest.raises(EngineUnavailable, match=f"{host} does not answer: (No such file|Connection refused)"):
             await call()

@@ -34,8 +34,6 @@ _log = logging.getLogger("webterm.drivers")
 _HEALTH_TIMEOUT = 5.0
 _LAST_WORDS = 1.0
 """Seconds for the last output of programs to be read whose container is stopped."""
-_VANISHED = (404, 409)
-"""What the engine says of a container that has ended since it was looked for."""
 
 _Program = DockerSession | DockerExecution
 
@@ -228,7 +226,7 @@ class DockerDriver(Driver):
             try:
                 return await self._begin_in(container, launch, token, size)
             except EngineRefusal as refusal:
-                if last or refusal.answer not in _VANISHED:
+                if last or not refusal.is_gone:
                     raise
         raise AssertionError
 

@@ -1,4 +1,4 @@
-"""Plain sockets in front of connections with TLS, each half of which can be ended by itself."""
+"""Plain sockets in front of what is none: connections with TLS or with frames, each half of which can end by itself."""
 
 from __future__ import annotations
 
@@ -6,12 +6,29 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from typing import Protocol
 
 _CHUNK = 64 * 1024
 
 
+class Line(Protocol):
+    """A connection. One may read while another writes; all but `close` may raise OSError when it has gone."""
+
+    async def read(self) -> bytes:
+        """What comes next; ``b""`` at the end."""
+
+    async def write(self, data: bytes) -> None:
+        """Send all of it."""
+
+    async def end(self) -> None:
+        """Say that nothing more will be sent; what is received goes on."""
+
+    def close(self) -> None:
+        """To be called once."""
+
+
 class Bridges:
-    """Passes bytes on between TLS connections and sockets of ours, in tasks that end here."""
+    """Passes bytes on between connections and sockets of ours, in tasks that end here."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -21,12 +38,20 @@ class Bridges:
 
         ``sock`` is taken over, also where this raises: OSError (ssl.SSLError is one). Cancelling closes it.
         """
-        line = _Line(sock, context, name)
+        line = _Sealed(sock, context, name)
         try:
             await line.shake_hands()
+        except BaseException:
+            line.close()
+            raise
+        return self.join(line)
+
+    def join(self, line: Line) -> socket.socket:
+        """A non-blocking socket that stands for ``line``, which is taken over, also where this raises OSError."""
+        try:
             ours, theirs = socket.socketpair()
         except BaseException:
-            sock.close()
+            line.close()
             raise
         for end in (ours, theirs):
             end.setblocking(False)
@@ -43,11 +68,11 @@ class Bridges:
             await asyncio.wait(set(self._tasks))
 
 
-class _Line:
-    """A connection with TLS. One may read while another writes."""
+class _Sealed:
+    """A connection with TLS."""
 
     def __init__(self, sock: socket.socket, context: ssl.SSLContext, name: str) -> None:
-        self.sock = sock
+        self._sock = sock
         self._loop = asyncio.get_running_loop()
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=name)
@@ -65,7 +90,6 @@ class _Line:
                 return
 
     async def read(self) -> bytes:
-        """``b""`` at the end."""
         while True:
             try:
                 return self._tls.read(_CHUNK)
@@ -77,18 +101,19 @@ class _Line:
                 return b""
 
     async def write(self, data: bytes) -> None:
-        """All of it."""
         self._tls.write(data)
         await self._flush()
 
     async def end(self) -> None:
-        """Say that nothing more will be sent; what is received goes on."""
         with contextlib.suppress(ssl.SSLError):
             self._tls.unwrap()
         await self._flush()
 
+    def close(self) -> None:
+        self._sock.close()
+
     async def _fill(self) -> bool:
-        data = await self._loop.sock_recv(self.sock, _CHUNK)
+        data = await self._loop.sock_recv(self._sock, _CHUNK)
         if data:
             self._incoming.write(data)
         return bool(data)
@@ -96,10 +121,10 @@ class _Line:
     async def _flush(self) -> None:
         async with self._sending:
             while self._outgoing.pending:
-                await self._loop.sock_sendall(self.sock, self._outgoing.read(_CHUNK))
+                await self._loop.sock_sendall(self._sock, self._outgoing.read(_CHUNK))
 
 
-async def _pass_on(line: _Line, ours: socket.socket) -> None:
+async def _pass_on(line: Line, ours: socket.socket) -> None:
     """Until the connection has ended; that our side sends no more is passed on."""
     sending = asyncio.ensure_future(_send(line, ours))
     loop = asyncio.get_running_loop()
@@ -111,10 +136,10 @@ async def _pass_on(line: _Line, ours: socket.socket) -> None:
         sending.cancel()
         await asyncio.wait([sending])
         ours.close()
-        line.sock.close()
+        line.close()
 
 
-async def _send(line: _Line, ours: socket.socket) -> None:
+async def _send(line: Line, ours: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     with contextlib.suppress(OSError):
         while data := await loop.sock_recv(ours, _CHUNK):

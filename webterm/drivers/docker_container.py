@@ -23,8 +23,8 @@ class Container:
 
     ``address`` is its IPv4 address in the engine's machine, None where it has no network; ``user`` whom programs run
     as, ``UID:UID``. ``pid`` is its first process in our own process namespace, None where that is not visible (an
-    engine elsewhere). ``image`` is the image's id. ``memory`` (bytes), ``cpu`` (processors) and ``processes`` are its
-    limits, 0 is none. ``key`` differs where it would be made in another way.
+    engine elsewhere). ``memory`` (bytes), ``cpu`` (processors) and ``processes`` are its limits, 0 is none. ``key``
+    differs where it would be made in another way.
     """
 
     id: str
@@ -32,7 +32,6 @@ class Container:
     address: str | None
     user: str
     pid: int | None
-    image: str
     memory: int = 0
     cpu: float = 0.0
     processes: int = 0
@@ -50,7 +49,6 @@ async def described(workspace: WorkspaceId, found: Mapping[str, Any]) -> Contain
         address=next(filter(None, addresses), None),
         user=found["Config"]["User"],
         pid=pid if await asyncio.to_thread(_is_visible, pid, id_) else None,
-        image=found["Image"],
         memory=limits.get("Memory") or 0,
         cpu=(limits.get("NanoCpus") or 0) / 1e9,
         processes=max(0, (limits.get("PidsLimit") or 0) - FIRST),

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_program import MARK, Place
+from webterm.drivers.docker_program import MARK, PREFIX, Place
 from webterm.drivers.docker_stream import run
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
@@ -26,7 +26,6 @@ _log = logging.getLogger("webterm.drivers")
 
 _PATIENCE, _LONGER_PATIENCE = 5.0, 20.0
 _MORE_TRIES = 2
-_NOT_RUNNING = (404, 409)
 _NONE = "-"
 _HAS_GONE = 9
 _ENDED_BY = {0: "HUP", 9: "KILL"}
@@ -156,7 +155,7 @@ class Endings:
             try:
                 ran = await run(self._engine, container, _END, *arguments, user=user, timeout=grace + patience)
             except EngineRefusal as refusal:
-                if refusal.answer in _NOT_RUNNING:
+                if refusal.is_gone:
                     return "KILL"
                 _log.warning("programs in a container could not be ended: %s", refusal)
             except EngineUnavailable as error:
@@ -189,7 +188,7 @@ class Endings:
 
         Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
         """
-        prefix = f"docker-{workspace}-"
+        prefix = f"{PREFIX}{workspace}-"
         ran = await run(self._engine, container, _LIST, f"{MARK}={prefix}", user=user, timeout=_LONGER_PATIENCE)
         found = re.findall(re.escape(prefix).encode() + rb"[A-Za-z0-9_-]{16}", ran.stdout)
         return {token.decode() for token in found}
@@ -202,7 +201,7 @@ class Endings:
         try:
             ran = await run(self._engine, place.container, _SIGNAL, name, str(place.leader), user=place.user)
         except EngineRefusal as refusal:
-            if refusal.answer not in _NOT_RUNNING:
+            if not refusal.is_gone:
                 raise
             return False
         return ran.status == _HAS_GONE

@@ -40,23 +40,24 @@ class EngineRefusal(Unavailable):
         super().__init__(text[:_LONGEST_REASON].strip() or f"the container engine refuses (status {answer})")
         self.answer = answer
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether a container that somebody has just found is not there any more, or does not run."""
+        return self.answer in (404, 409)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
     """What an engine says of itself and its machine.
 
-    ``memory`` is in bytes. ``storage`` is the storage driver and ``filesystem`` what lies under it. ``rootless``: its
-    containers' users are others on the machine.
+    ``storage`` is the storage driver and ``filesystem`` what lies under it. ``rootless``: its containers' users are
+    others on the machine.
     """
 
-    id: str
     version: str
-    api: str
     cpus: int
-    memory: int
     storage: str
     filesystem: str
-    name: str
     rootless: bool
 
 
@@ -151,29 +152,22 @@ class Engine:
 
     async def info(self) -> EngineInfo:
         """What it says of itself. Raises what `call` does."""
-        said, version = await asyncio.gather(self.call("GET", "info", timeout=10), self.call("GET", "version"))
+        said = await self.call("GET", "info", timeout=10)
         options = said.get("SecurityOptions") or []
         return EngineInfo(
-            id=said.get("ID", ""),
             version=said.get("ServerVersion", ""),
-            api=version.get("ApiVersion", ""),
             cpus=said.get("NCPU", 0),
-            memory=said.get("MemTotal", 0),
             storage=said.get("Driver", ""),
             filesystem=dict(map(tuple, said.get("DriverStatus") or [])).get("Backing Filesystem", ""),
-            name=said.get("Name", ""),
             rootless=any(option.startswith("name=rootless") for option in options),
         )
 
-    async def dial(self) -> socket.socket | None:
-        """A connected, non-blocking socket for a raw stream, which is the caller's; None where the engine wants TLS.
-
-        Raises `webterm.errors.EngineUnavailable`. Cancelling leaves nothing open.
-        """
-        return await self._connected() if self.descriptors else None
-
     async def connect(self) -> socket.socket:
-        """The same of any kind of engine. Where it wants TLS the socket stands for the connection, and ends with us."""
+        """A connected, non-blocking socket for a raw stream, which is the caller's.
+
+        Where the engine wants TLS the socket stands for the connection, and ends with us. Raises
+        `webterm.errors.EngineUnavailable`. Cancelling leaves nothing open.
+        """
         if not self.descriptors:
             await self._opened()  # with it the certificates are read
         sock = await self._connected()
@@ -202,19 +196,6 @@ class Engine:
                     else:
                         return sock
                 raise fault
-
-    async def streams(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection for a raw stream of any kind of engine, TLS included; the caller closes it.
-
-        Raises `webterm.errors.EngineUnavailable`. Cancelling leaves nothing open.
-        """
-        with _faults(self.host, CONNECT_TIMEOUT):
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                if self.is_unix:
-                    return await asyncio.open_unix_connection(self.host.removeprefix("unix://"))
-                await self._opened()
-                host, port = self._place()
-                return await asyncio.open_connection(host, port, ssl=self._context)
 
     async def _addresses(self) -> list[tuple[socket.AddressFamily, Any]]:
         if self.is_unix:

@@ -42,7 +42,6 @@ _ROUTE_TIMEOUT = 1.0
 _FRESH = 2.0
 """Seconds for which it may be taken as known who listens. Whatever else listens then is in the same container."""
 _REMEMBERED = 256
-_GONE = (404, 409)
 
 _Answer = TypeVar("_Answer")
 
@@ -251,7 +250,7 @@ class ContainerLooking:
             try:
                 return await question(view)
             except EngineRefusal as refusal:
-                if refusal.answer not in _GONE:
+                if not refusal.is_gone:
                     raise
                 return otherwise
 

@@ -13,7 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from webterm.drivers.docker_stream import Frames, Order, begin, exec_status, peek, prepare, readable
+from webterm.drivers.docker_stream import (
+    Frames,
+    Order,
+    begin,
+    exec_status,
+    peek,
+    prepare,
+    readable,
+    speaks_in_frames,
+)
+from webterm.drivers.sandbox_layout import HOME
 from webterm.errors import EngineUnavailable, LaunchFailed
 from webterm.execution import Stream
 from webterm.exits import Exit
@@ -24,7 +34,6 @@ if TYPE_CHECKING:
     from webterm.drivers.docker_containers import Container
     from webterm.drivers.docker_engine import Engine
 
-FILES = "/workspace"
 MARK = "WEBTERM_EXEC"
 """The environment variable that marks everything which comes of a program with the program's token."""
 
@@ -40,7 +49,6 @@ _LONGEST_WORDS = 4096
 _BEGIN_TIMEOUT = 60.0
 _LONGEST_BEFORE = 64 * 1024
 """Bytes that may come before a program says that it runs: others in its container could write for ever."""
-_HIGHEST_STREAM = 2
 
 _BEGIN = r"""
 if ! cd -P -- "$1" 2>/dev/null; then printf '%s: no such file or directory, or one that is closed\n' "$1"; exit 126; fi
@@ -120,7 +128,7 @@ def order_for(launch: Launch, token: str, user: str, env: Mapping[str, str], *, 
     """What to run for a launch. ``env`` is of the settings."""
     added = {} if launch.runtime is None else launch.runtime.env
     ours = _OURS if terminal else {}
-    directory = str(PurePosixPath(FILES, launch.cwd or ""))
+    directory = str(PurePosixPath(HOME, launch.cwd or ""))
     return Order(
         argv=("/bin/sh", "-c", (_WAIT if terminal else "") + _BEGIN, "sh", directory, *launch.argv),
         user=user,
@@ -214,7 +222,7 @@ async def _until_it_runs(stream: socket.socket) -> str:
 async def _until_it_says(stream: socket.socket, frames: Frames) -> str:
     """The same without a terminal; what was said beside it is put back."""
     first = await peek(stream)
-    if first and first[0] > _HIGHEST_STREAM:  # the engine itself speaks, which knows no frames
+    if not speaks_in_frames(first):
         raise _NotBegun(stream.recv(_LONGEST_WORDS))
     said = beside = b""
     while b"\2" not in said:

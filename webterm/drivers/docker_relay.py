@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import socket
 from typing import TYPE_CHECKING
 
-from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_stream import Order, prepare
+from webterm.drivers.docker_bridge import Bridges
+from webterm.drivers.docker_stream import Frames, Order, begin, peek, prepare, readable, speaks_in_frames
 from webterm.drivers.listeners import Target
 from webterm.errors import EngineUnavailable
+from webterm.execution import Stream
 
 if TYPE_CHECKING:
     from webterm.drivers.docker_engine import Engine
@@ -36,17 +35,14 @@ RELAYS: dict[str, tuple[str, ...]] = {
     "bash": ("bash", "-c", _BASH, "{address}", "{port}"),
 }
 """What an image may have that can do it, the best first."""
-_HALF = 64 * 1024
-_HEAD = 8
-_HEAD_TIMEOUT = 30.0
 
 
 class Relays:
-    """Connections through programs in containers. Each is a pair of tasks, which are ended here."""
+    """Connections through programs in containers, which are ended here."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._bridges = Bridges()
 
     async def dial(self, container: str, user: str, relay: str, target: Target, port: int) -> socket.socket:
         """A non-blocking socket to a port. ``relay`` is a key of `RELAYS`.
@@ -58,90 +54,53 @@ class Relays:
         values = {"address": target.address, "bracketed": bracketed, "port": str(port)}
         argv = tuple(_filled(part, values) for part in RELAYS[relay])
         exec_id = await prepare(self._engine, container, Order(argv=argv, user=user))
-        reader, writer = await self._engine.streams()
+        stream = await begin(self._engine, exec_id, terminal=False)
         try:
-            async with asyncio.timeout(_HEAD_TIMEOUT):
-                await _begin(reader, writer, exec_id)
-            ours, theirs = socket.socketpair()
-            ours.setblocking(False)
-            theirs.setblocking(False)
-        except BaseException as error:
-            writer.close()
-            if isinstance(error, OSError | EOFError | asyncio.LimitOverrunError):
-                raise EngineUnavailable("the container engine began no stream") from error
-            raise
-        task = asyncio.get_running_loop().create_task(_pass_on(ours, reader, writer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return theirs
+            return self._bridges.join(_Passed(stream))
+        except OSError as error:
+            raise EngineUnavailable(f"no connection can be made: {error.strerror}") from error
 
     async def aclose(self) -> None:
         """Cut all connections. Twice is harmless."""
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._bridges.aclose()
+
+
+class _Passed:
+    """What a program passes on: its standard input and output, but not what it complains of."""
+
+    def __init__(self, stream: socket.socket) -> None:
+        self._stream = stream
+        self._frames = Frames()
+        self._begun = False
+
+    async def read(self) -> bytes:
+        if not self._begun:
+            first = await peek(self._stream)
+            if not speaks_in_frames(first):  # the engine itself: the program has not begun
+                return b""
+            self._begun = True
+        while True:
+            try:
+                piece = self._frames.read(self._stream.fileno())
+            except BlockingIOError:
+                await readable(self._stream.fileno())
+                continue
+            if piece is None:
+                return b""
+            if piece[0] is Stream.STDOUT:
+                return piece[1]
+
+    async def write(self, data: bytes) -> None:
+        await asyncio.get_running_loop().sock_sendall(self._stream, data)
+
+    async def end(self) -> None:
+        self._stream.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def _filled(part: str, values: dict[str, str]) -> str:
     for name, value in values.items():
         part = part.replace(f"{{{name}}}", value)
     return part
-
-
-async def _begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, exec_id: str) -> None:
-    body = json.dumps({"Detach": False, "Tty": False})
-    writer.write(
-        (
-            f"POST /exec/{exec_id}/start HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n{body}"
-        ).encode()
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 101"):
-        status = head.split(maxsplit=2)[1]
-        raise EngineRefusal(int(status) if status.isdigit() else 0, "the program that passes bytes on did not start")
-
-
-async def _pass_on(ours: socket.socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Pass bytes on in both directions until both have ended, or either side has gone."""
-    inner_reader, inner_writer = await asyncio.open_connection(sock=ours)
-    try:
-        async with asyncio.TaskGroup() as group:
-            sending = group.create_task(_send(inner_reader, writer))
-            await _receive(reader, inner_writer)
-            sending.cancel()
-    except* (OSError, EOFError):
-        pass  # one side has gone: so does the other
-    finally:
-        inner_writer.close()
-        writer.close()
-
-
-async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(_HALF):
-        writer.write(data)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
-    else:  # an engine with TLS knows of no half of a connection
-        writer.close()
-
-
-async def _receive(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Of the program's output only what it passes on; not what it complains of."""
-    while True:
-        head = b""
-        with contextlib.suppress(asyncio.IncompleteReadError):
-            head = await reader.readexactly(_HEAD)
-        if not head:
-            return
-        left = int.from_bytes(head[4:])
-        while left:
-            data = await reader.read(min(left, _HALF))
-            if not data:
-                return
-            left -= len(data)
-            if head[0] == 1:
-                writer.write(data)
-                await writer.drain()

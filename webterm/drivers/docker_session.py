@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from webterm.drivers.docker_program import Place, exit_of, give_size
 from webterm.drivers.docker_stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
-from webterm.errors import EngineUnavailable, ShuttingDown, TooBig, Unavailable
+from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 from webterm.ids import WorkspaceId
-from webterm.session import Exit, Session, Size, check_signal
+from webterm.session import Exit, Session, Size, check_record, check_signal
 
 if TYPE_CHECKING:
     from webterm.drivers.docker_endings import Endings
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from webterm.drivers.hangups import HangUps
     from webterm.drivers.keeping import Keeping
 
-_MAX_RECORD = 32 * 1024
 _STATUS_PATIENCE = 10.0
 _LAST_WORDS = 1.0
 """Seconds for the last output of a program that has been ended to be read."""
@@ -125,8 +124,7 @@ class DockerSession(Session):
     async def keep(self, record: bytes) -> None:
         """As `Session.keep`. Raises `webterm.errors.TooBig` and `webterm.errors.Unavailable`."""
         self._stream.fileno()
-        if len(record) > _MAX_RECORD:
-            raise TooBig(f"a record holds at most {_MAX_RECORD // 1024} KiB")
+        check_record(record)
         if self.token is not None:
             await self._means.keeping.keep(self.token, record)
         self.record = record

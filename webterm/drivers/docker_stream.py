@@ -54,7 +54,6 @@ class Ran:
 
     status: int
     stdout: bytes
-    stderr: bytes
 
 
 async def prepare(engine: Engine, container: str, order: Order) -> str:
@@ -200,6 +199,11 @@ class Frames:
         self._ahead.extendleft(piece for piece in reversed(pieces) if piece[1])
 
 
+def speaks_in_frames(first: bytes) -> bool:
+    """Whether the first bytes of a stream without a terminal are a program's: the engine itself knows no frames."""
+    return not first or first[0] in _STREAMS
+
+
 def _received(fd: int, size: int) -> bytes:
     try:
         return os.read(fd, size)
@@ -273,11 +277,11 @@ async def run(
 
 
 async def _read_to_end(sock: socket.socket, word: bytes, most: int) -> Ran:
-    said = {Stream.STDOUT: bytearray(), Stream.STDERR: bytearray()}
+    said = bytearray()
     end = re.compile(word + rb" (\d+)\.$")
     frames, tail = Frames(), b""
     first = await peek(sock)
-    if first and first[0] not in _STREAMS:  # the engine itself speaks, which knows no frames
+    if not speaks_in_frames(first):
         raise EngineRefusal(0, first.decode("utf-8", "replace"))
     while True:
         try:
@@ -288,10 +292,8 @@ async def _read_to_end(sock: socket.socket, word: bytes, most: int) -> Ran:
         if piece is None:
             raise EngineUnavailable("a script in a container was ended by something else")
         stream, data = piece
-        if len(said[stream]) < most:
-            said[stream] += data[: most - len(said[stream])]
         if stream is Stream.STDOUT:
+            said += data[: most - len(said)]
             tail = (tail + data)[-_LONGEST_END:]
             if (found := end.search(tail)) is not None:
-                output = bytes(said[Stream.STDOUT]).removesuffix(found[0])
-                return Ran(status=int(found[1]), stdout=output, stderr=bytes(said[Stream.STDERR]))
+                return Ran(status=int(found[1]), stdout=bytes(said).removesuffix(found[0]))
