@@ -111,6 +111,11 @@ class RealEngine:
         found: Any = self.inspect(container)["Mounts"]
         return list(found)
 
+    def tags(self) -> list[str]:
+        """The names of all images."""
+        found: Any = self.call("GET", "/images/json")
+        return [tag for image in found for tag in image["RepoTags"] or ()]
+
     def labelled(self, kind: str, *labels: str) -> list[str]:
         """Ids of ``containers`` (also of stopped ones), ``networks`` or ``volumes`` with all labels, ``name=value``."""
         return [one["Name"] if kind == "volumes" else one["Id"] for one in self.listed(kind, *labels)]

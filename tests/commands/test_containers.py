@@ -62,8 +62,10 @@ def test_doctor_says_what_containers_need(data: Path, engine: RealEngine) -> Non
     for name in ("engine", "image", "network"):
         assert found[name]["works"] is True, found[name]
     assert found["engine"]["needed"] is True
+    assert "containers" not in found
     missing = {"docker__host": engine.host, "docker__image": "not/there", "docker__guard_image": "not/there"}
-    found = findings(data, 1, runtimes__driver="docker", docker__pull="false", **missing)
+    found = findings(data, 1, runtimes__driver="docker", docker__pull="false", docker__disk="0", **missing)
+    assert found["containers"]["works"] is found["containers"]["needed"] is False
     assert found["image"]["mend"] == "docker pull not/there"
     assert "containers have no network" in str(found["network"]["found"])
     found = findings(data, 1, runtimes__driver="docker", docker__host="unix:///not/there")

@@ -43,6 +43,9 @@ async def _look(settings: Settings, parts: Parts) -> AsyncIterator[Finding]:
     yield Finding(name="engine", works=True, needed=needed, found=found)
     yield await _image(settings, parts, needed=needed)
     yield await _guard(settings, parts, needed=needed)
+    if not settings.docker.disk:
+        found = "containers may fill the engine's disk, which mostly is this machine's: docker.disk is 0"
+        yield Finding(name="containers", works=False, needed=False, found=found, mend="see docker.disk")
 
 
 async def _image(settings: Settings, parts: Parts, *, needed: bool) -> Finding:

@@ -8,13 +8,14 @@ import json
 import re
 import tarfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from webterm.drivers.docker_engine import Engine, EngineRefusal
+from webterm.drivers.docker_pulled import Pulled
 from webterm.errors import DiskFull, ImageMissing, ShuttingDown
 from webterm.runtime import Progress
 from webterm.settings_runtimes import DEFAULT_GUARD_IMAGE, DEFAULT_IMAGE
@@ -26,6 +27,8 @@ RECIPES: Mapping[str, Path] = MappingProxyType(
     }
 )
 """Images of ours, and the directories that they are built from."""
+MOST = 20
+"""Images that were pulled for workspaces and stay, though nothing may run in them any more."""
 PACE = 0.5
 """Seconds between two lines of progress."""
 
@@ -43,11 +46,27 @@ _MIB = 1024 * 1024
 
 
 class Images:
-    """The images of an engine. ``pull``: those that it does not have are fetched, and ours are built."""
+    """The images of an engine. ``pull``: those that it does not have are fetched, and ours are built.
 
-    def __init__(self, engine: Engine, *, pull: bool = True, clock: Callable[[], float] = time.monotonic) -> None:
+    ``pulled`` remembers those that were, but for those to ``keep``: when one more is pulled all but the ``most`` that
+    were used last are removed, as far as no container is made of them.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        pull: bool = True,
+        pulled: Pulled | None = None,
+        keep: Collection[str] = (),
+        most: int = MOST,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._engine = engine
         self._pull = pull
+        self._pulled = pulled
+        self._keep = frozenset(keep)
+        self._most = most
         self._clock = clock
         self._under_way: dict[str, _Fetching] = {}
 
@@ -80,6 +99,8 @@ class Images:
         the last who waits is cancelled, fetching ends.
         """
         if (found := await self.find(image)) is not None:
+            if self._pulled is not None:
+                await asyncio.to_thread(self._pulled.used, image)
             return found
         if not self._pull:
             mend = "webterm image build makes it" if image in RECIPES else "images are not pulled here (docker.pull)"
@@ -96,6 +117,25 @@ class Images:
             if not fetching.listeners:
                 self._forget(image, fetching)
                 fetching.task.cancel()
+
+    async def remove_unused(self, wanted: Collection[str] = (), *, most: int = 0) -> list[str]:
+        """Remove what was pulled for workspaces, is not ``wanted`` and in no container; their names.
+
+        ``most`` stay anyhow, those that were used last. Raises `webterm.errors.EngineUnavailable`.
+        """
+        removed: list[str] = []
+        names = await asyncio.to_thread(self._pulled.names) if self._pulled is not None else []
+        for name in names[: max(0, len(names) - most)]:
+            if self._pulled is None or name in wanted or name in self._keep:
+                continue
+            try:
+                await self._engine.call("DELETE", f"images/{name}", timeout=60)
+                removed.append(name)
+            except EngineRefusal as refusal:
+                if refusal.answer == 409:  # a container is made of it
+                    continue
+            await asyncio.to_thread(self._pulled.drop, name)
+        return removed
 
     async def pull(self, image: str, progress: Progress) -> str:
         """Fetch an image from its registry, also a newer one. Its id. Raises what `ensure` does."""
@@ -156,7 +196,11 @@ class Images:
 
     async def _fetch(self, image: str, progress: Progress) -> str:
         if (recipe := RECIPES.get(image)) is None:
-            return await self.pull(image, progress)
+            made = await self.pull(image, progress)
+            if self._pulled is not None and image not in self._keep:
+                await asyncio.to_thread(self._pulled.add, image)
+                await self.remove_unused({image}, most=self._most)
+            return made
         progress(f"building the image {image}, which takes a minute or two the first time")
         return await self.build(recipe, image, progress)
 

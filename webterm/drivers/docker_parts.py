@@ -9,11 +9,15 @@ from webterm.drivers.docker_containers import Containers
 from webterm.drivers.docker_engine import Engine
 from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_network import Networks
+from webterm.drivers.docker_pulled import Pulled
 from webterm.settings import Settings
 from webterm.settings_checks import is_address
 
 ETC = "containers"
 """Directory in the data directory for what containers are given from outside beside the workspace."""
+
+PULLED = "pulled"
+"""File in there with the images that were pulled for workspaces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +41,8 @@ def parts_of(settings: Settings, server: str) -> Parts:
     """The parts for the server that ``server`` names (`webterm.datadir.identity`). Nothing is connected yet."""
     docker = settings.docker
     engine = Engine(docker.host, Path(docker.tls_directory) if docker.tls_directory else None)
-    images = Images(engine, pull=docker.pull)
+    pulled = Pulled(settings.data_dir / ETC / PULLED)
+    images = Images(engine, pull=docker.pull, pulled=pulled, keep=(docker.image, docker.guard_image))
     networks = Networks(engine, images, server=server, guard_image=docker.guard_image)
     containers = Containers(
         engine,

@@ -88,13 +88,14 @@ def bridge_rules(around: Surroundings) -> str:
     known by their addresses: not every kernel can tell them by their bridge, and containers cannot choose others.
     """
     within = ", ".join(sorted(around.bridged))
-    dropped = f"ip saddr {{ {within} }} drop\n    arp saddr ip {{ {within} }} drop" if within else ""
+    dropped = f"ip saddr {{ {within} }} drop" if within else ""
+    # After those of `rules`, which answer at once, where these hold for bridges, too.
     return f"""
 add table bridge {TABLE}
 delete table bridge {TABLE}
 table bridge {TABLE} {{
   chain forward {{
-    type filter hook forward priority -200; policy accept;
+    type filter hook forward priority 100; policy accept;
     {dropped}
   }}
 }}

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
 from webterm.errors import IsolationRefused
 
+MOST = 1_000_000
+"""Entries of a workspace that are looked at; who has more has to change the owner of the others."""
 _DEEPEST = 128
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,31 +40,39 @@ def write_public(path: Path, text: str) -> None:
     unfinished.replace(path)
 
 
-def give_all(files: Path, uid: int, *, of: int = 0) -> int:
+def give_all(files: Path, uid: int, *, of: int = 0, most: int = MOST) -> int:
     """Give what the user ``of`` has made in a workspace to the user of its programs; how many entries. Blocks.
 
-    Programs may change everything meanwhile: nothing is followed, and no other user's files are touched.
+    Programs may change everything meanwhile: nothing is followed, no other user's files are touched, and no more than
+    ``most`` entries are looked at.
     """
+    walk = _Walk(uid, of, most)
     with contextlib.suppress(OSError):  # it is just being deleted
-        return _give_all(os.open(files, _DIRECTORY), uid, of, _DEEPEST)
-    return 0
+        walk.go(os.open(files, _DIRECTORY), _DEEPEST)
+    return walk.given
 
 
-def _give_all(fd: int, uid: int, of: int, depth: int) -> int:
-    given = 0
-    try:
-        inner = []
-        with os.scandir(fd) as there:
-            for entry in there:
-                with contextlib.suppress(OSError):  # gone meanwhile
-                    if entry.stat(follow_symlinks=False).st_uid == of:
-                        os.chown(entry.name, uid, uid, dir_fd=fd, follow_symlinks=False)
-                        given += 1
-                    if depth and entry.is_dir(follow_symlinks=False):
-                        inner.append(entry.name)
-        for name in inner:
-            with contextlib.suppress(OSError):
-                given += _give_all(os.open(name, _DIRECTORY, dir_fd=fd), uid, of, depth - 1)
-    finally:
-        os.close(fd)
-    return given
+@dataclass(slots=True)
+class _Walk:
+    uid: int
+    of: int
+    left: int
+    given: int = 0
+
+    def go(self, fd: int, depth: int) -> None:
+        try:
+            inner = []
+            with os.scandir(fd) as there:
+                for entry in itertools.islice(there, self.left):
+                    self.left -= 1
+                    with contextlib.suppress(OSError):  # gone meanwhile
+                        if entry.stat(follow_symlinks=False).st_uid == self.of:
+                            os.chown(entry.name, self.uid, self.uid, dir_fd=fd, follow_symlinks=False)
+                            self.given += 1
+                        if depth and entry.is_dir(follow_symlinks=False):
+                            inner.append(entry.name)
+            for name in inner:
+                with contextlib.suppress(OSError):
+                    self.go(os.open(name, _DIRECTORY, dir_fd=fd), depth - 1)
+        finally:
+            os.close(fd)
