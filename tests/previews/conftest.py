@@ -140,6 +140,12 @@ async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def inside(app: App) -> str:
+    """The path of the owner's pass, without the slash at the end."""
+    return (await app.pass_path()).rstrip("/")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def hosted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[App]:
     """The same, where previews have a domain."""
     async with previewing(tmp_path_factory.mktemp("server") / "data", domain=True) as app:

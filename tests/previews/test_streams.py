@@ -31,11 +31,6 @@ async def app(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield app
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def inside(app: App) -> str:
-    return (await app.pass_path()).rstrip("/")
-
-
 @pytest.mark.parametrize("how", ["", ",chunked", ",close"])
 async def test_bodies_come_whole_however_they_are_framed(app: App, inside: str, how: str) -> None:
     size = 3 * len(BLOCK) + 17
