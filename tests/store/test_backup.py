@@ -22,15 +22,27 @@ from tests.store.workspaces import add_workspace
 from tests.store.writer import ANN, write
 from webterm.access import Role, Source
 from webterm.errors import NewerSchema, StoreError
-from webterm.ids import LoginId, UserId, WorkspaceId
-from webterm.store import archive, audit, backup, changes, logins, members, users, workspace_changes, workspaces
+from webterm.ids import LoginId, ShareId, UserId, WorkspaceId
+from webterm.store import (
+    archive,
+    audit,
+    backup,
+    changes,
+    logins,
+    members,
+    preview_shares,
+    users,
+    workspace_changes,
+    workspaces,
+)
 from webterm.store.engine import Store
 from webterm.store.logins import Login
+from webterm.store.preview_shares import PreviewShare
 
 EVERYTHING = {
     "users": 2, "names": 3, "logins": 1, "changes": 1, "audit": 1,
     "refreshes": 0, "tokens": 0, "invitations": 0, "identities": 0,
-    "guests": 1, "workspaces": 1, "members": 1, "workspace_changes": 1,
+    "guests": 1, "workspaces": 1, "members": 1, "workspace_changes": 1, "preview_shares": 1,
 }  # fmt: skip
 
 
@@ -45,6 +57,18 @@ def target_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def unfinished(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir() if path.name.endswith(".part")]
+
+
+def link_to(workspace: WorkspaceId) -> PreviewShare:
+    return PreviewShare(
+        id=ShareId("s"),
+        hash="h",
+        workspace=workspace,
+        port=8000,
+        created_by=UserId("id-ann"),
+        created=NOW,
+        expires=NOW + 9,
+    )
 
 
 async def fill(store: Store) -> None:
@@ -66,6 +90,7 @@ async def fill(store: Store) -> None:
         work = await add_workspace(conn, UserId("id-ann"), "Work \U0001f600")
         await members.set_role(conn, work.id, bob.id, Role.WRITE, NOW)
         await workspace_changes.note(conn, work.id, bob.id, Role.WRITE, now=NOW)
+        await preview_shares.add(conn, link_to(work.id))
 
 
 async def everything(store: Store) -> list[Any]:
@@ -78,6 +103,7 @@ async def everything(store: Store) -> list[Any]:
             await audit.page(conn, limit=99),
             await workspaces.of_owner(conn, UserId("id-ann")),
             await members.of_workspaces(conn, [WorkspaceId("id-Work \U0001f600")]),
+            await preview_shares.of_workspace(conn, WorkspaceId("id-Work \U0001f600"), NOW),
             await workspace_changes.since(conn, 0),
         ]
 
