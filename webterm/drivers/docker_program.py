@@ -20,9 +20,9 @@ from webterm.drivers.docker_stream import (
     exec_status,
     peek,
     prepare,
-    readable,
     speaks_in_frames,
 )
+from webterm.drivers.duplex import readable
 from webterm.drivers.sandbox_layout import HOME
 from webterm.errors import EngineUnavailable, LaunchFailed
 from webterm.execution import Stream

@@ -7,7 +7,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from webterm.drivers.docker_bridge import Bridges
-from webterm.drivers.docker_stream import Frames, Order, begin, peek, prepare, readable, speaks_in_frames
+from webterm.drivers.docker_stream import Frames, Order, begin, peek, prepare, speaks_in_frames
+from webterm.drivers.duplex import readable
 from webterm.drivers.listeners import Target
 from webterm.errors import EngineUnavailable
 from webterm.execution import Stream

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from webterm.drivers.docker_engine import EngineRefusal
+from webterm.drivers.duplex import readable
 from webterm.errors import EngineUnavailable
 from webterm.execution import Stream
 
@@ -141,22 +142,6 @@ def shut_down(fd: int) -> None:
     """End a stream in both directions, whoever else has it. What has arrived can still be read."""
     with socket.socket(fileno=os.dup(fd)) as sock, contextlib.suppress(OSError):
         sock.shutdown(socket.SHUT_RDWR)
-
-
-async def readable(fd: int) -> None:
-    """Wait until a descriptor can be read. It must stay open as long."""
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(fd, _resolve, ready)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(fd)
-
-
-def _resolve(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
 
 
 class Frames:

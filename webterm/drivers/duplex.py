@@ -1,4 +1,4 @@
-"""A descriptor of ours that is read and written by whoever waits, until somebody else ends that."""
+"""Descriptors of ours that are read and written by whoever waits, until somebody else ends that."""
 
 from __future__ import annotations
 
@@ -99,6 +99,17 @@ class Duplex:
             self._waiting.discard(future)
             if self._fd == fd:  # else it is closed, and the number may be another's
                 remove(fd)
+
+
+async def readable(fd: int) -> None:
+    """Wait until a descriptor can be read. It must stay open as long."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(fd, _resolve, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(fd)
 
 
 def _resolve(future: asyncio.Future[None]) -> None:

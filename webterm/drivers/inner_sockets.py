@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webterm.drivers import inner_sockets_process
+from webterm.drivers.duplex import readable
 from webterm.drivers.opening import opened
 from webterm.errors import NoSuchPort, Unavailable
 
@@ -146,7 +147,7 @@ def _run(theirs: socket.socket) -> subprocess.Popen[bytes]:
 async def _ask(link: socket.socket, family: socket.AddressFamily, namespaces: Sequence[int]) -> socket.socket:
     key = {kind: key for key, kind in inner_sockets_process.FAMILIES.items()}[family]
     socket.send_fds(link, [key], list(namespaces))
-    await _readable(link)
+    await readable(link.fileno())
     answer, fds, _, _ = socket.recv_fds(link, _LONGEST, 1)
     if answer.startswith(b"-"):
         reason = answer[1:].decode(errors="replace")
@@ -157,18 +158,3 @@ async def _ask(link: socket.socket, family: socket.AddressFamily, namespaces: Se
     made.setblocking(False)
     os.set_inheritable(made.fileno(), False)
     return made
-
-
-async def _readable(link: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def resolve() -> None:
-        if not ready.done():
-            ready.set_result(None)
-
-    loop.add_reader(link.fileno(), resolve)
-    try:
-        await ready
-    finally:
-        loop.remove_reader(link.fileno())
