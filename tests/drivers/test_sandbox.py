@@ -258,3 +258,18 @@ async def test_limits_are_those_of_the_workspace(driver: LocalDriver, tmp_path: 
     assert lines[:2] == ["0", str(10 * 1024)]
     assert str(256 * 1024) in lines[2].split()
     assert (runtime.files / "big").stat().st_size == 10 * 1024**2
+
+
+async def test_what_is_left_of_workspaces_that_are_gone_is_collected(
+    driver: LocalDriver, ann: Runtime, bob: Runtime, tmp_path: Path
+) -> None:
+    for runtime in (ann, bob):
+        await until(await driver.open(Launch(argv=("sh", "-c", "echo up; cat"), runtime=runtime), SIZE), b"up")
+    await driver.aclose()  # as a server that is started again
+    async with driver_in(tmp_path / "data", hidden=[tmp_path / "workspaces"]) as later:
+        assert await later.collect(frozenset({bob.workspace})) == [f"sandbox of workspace {ann.workspace}"]
+        assert not await later.is_up(ann.workspace)
+        assert await later.is_up(bob.workspace)
+        assert await later.collect(frozenset({bob.workspace})) == []
+        await run(later, bob, "true")
+        assert [made.name for made in (tmp_path / "data" / "sandboxes").iterdir()] == [bob.workspace]

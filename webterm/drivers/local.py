@@ -23,7 +23,7 @@ from webterm.drivers.local_execution import LocalExecution, Pipes
 from webterm.drivers.local_looking import LocalLooking
 from webterm.drivers.local_runtimes import LocalRuntimes
 from webterm.drivers.local_session import LocalSession, Parting
-from webterm.drivers.local_tokens import is_confined, is_local, new_token, workspace_of
+from webterm.drivers.local_tokens import held_by, is_confined, is_local, new_token, workspace_of
 from webterm.drivers.prepared import Prepared
 from webterm.drivers.sandbox_entry import enter
 from webterm.drivers.sandbox_layout import Surroundings
@@ -181,6 +181,13 @@ class LocalDriver(Driver):
 
     async def is_up(self, workspace: WorkspaceId) -> bool:
         return await self._runtimes.is_up(workspace)
+
+    async def collect(self, wanted: frozenset[WorkspaceId]) -> list[str]:
+        await self._keeper()
+        left = {held_by(token) for token in await self._keeping.tokens()} - {None, *wanted}
+        for workspace in filter(None, left):
+            await self.stop(workspace)
+        return [f"sandbox of workspace {workspace}" for workspace in left]
 
     async def stats(self, workspace: WorkspaceId) -> RuntimeStats:
         return await self._looking.stats(workspace)

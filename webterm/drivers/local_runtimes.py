@@ -139,8 +139,8 @@ class LocalRuntimes:
                 keeper, token = await self._connect(), holder_token(workspace)
                 if token in await keeper.tokens():
                     await _hang_up(keeper, token)
-            trees = self._proof.trees if self._proof is not None else ()
-            await asyncio.to_thread(self._clear, workspace, [tree.group(workspace) for tree in trees])
+            if self._proof is not None:  # else what is left of it is swept out before the first that is made
+                await asyncio.to_thread(self._clear, workspace, [tree.group(workspace) for tree in self._proof.trees])
 
     async def aclose(self) -> None:
         """Let go: sandboxes in which programs run stay up, others end. Raises `webterm.errors.Unavailable`."""

@@ -44,6 +44,11 @@ def holder_token(workspace: WorkspaceId) -> str:
     return _HOLDER + workspace
 
 
+def held_by(token: str) -> WorkspaceId | None:
+    """The workspace whose sandbox a token's program holds; None for others."""
+    return WorkspaceId(token.removeprefix(_HOLDER)) if token.startswith(_HOLDER) else None
+
+
 def is_local(token: str) -> bool:
     """Whether this is a program of the local driver's; another driver's tokens begin in another way."""
     return len(token) <= _PLACELESS or _placed(token) is not None

@@ -106,6 +106,7 @@ class Runtimes:
         await self.choosing.start()
         for left in self._workspaces.left():
             self._end(left, ITSELF)
+        await self._where.collect(self.choosing.local, await self._workspaces.present())
         lived_on: set[WorkspaceId] = set()
         for workspace, user in self._hub.inhabitants():
             if await self._workspaces.may_be_in(user, workspace, Role.WRITE):
@@ -298,8 +299,7 @@ class Runtimes:
         driver = self._drivers[self.choosing.contained]
         try:
             wanted = await self._workspaces.present()
-            for line in await driver.collect(wanted):
-                log.info("%s", line)
+            await self._where.collect(self.choosing.contained, wanted)
             for workspace in wanted:
                 if self._where.last(workspace) is None and await driver.is_up(workspace):
                     await self._take_over(workspace)

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from webterm.errors import Conflict, ReadOnly, Unavailable
+from webterm.errors import Conflict, ReadOnly, Unavailable, WebtermError
 from webterm.hub.hub import Hub
 from webterm.ids import WorkspaceId
 from webterm.session import Driver
@@ -118,6 +118,14 @@ class Whereabouts:
             if not away or (known is not None and known.driver == name):
                 await driver.stop(workspace)
         self.forget(workspace)
+
+    async def collect(self, name: str, wanted: frozenset[WorkspaceId]) -> None:
+        """Remove what a driver has of others than the ``wanted`` workspaces, as far as that can be done now."""
+        try:
+            for line in await self._drivers[name].collect(wanted) if name in self._drivers else ():
+                log.info("removed %s", line)
+        except WebtermError as error:
+            log.warning("what is left of workspaces that are gone stays for now: %s", error)
 
     async def is_idle(self, workspace: WorkspaceId) -> bool:
         """Whether nothing runs in a container but shells at their prompt. Raises `webterm.errors.Unavailable`."""
