@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from tests.images import build
 from webterm.drivers.docker_containers import SETTLED, Containers
 from webterm.drivers.docker_parts import Parts, on_host
 from webterm.drivers.docker_shape import container_name
+from webterm.drivers.docker_stream import run
 from webterm.errors import EngineUnavailable, ImageMissing, IsolationRefused, Unavailable, WebtermError
 from webterm.runtime import Runtime, RuntimeLimits
 
@@ -74,6 +76,17 @@ async def test_it_is_made_once_found_again_and_leaves_nothing(
         await later.containers.stop(runtime.workspace)
         assert await later.containers.find(runtime.workspace) is None
     assert engine.of(namespace) == {}
+
+
+async def test_scripts_that_are_run_in_it_tell_nobody_how_they_end(
+    parts: Parts, runtime: Runtime, engine: RealEngine
+) -> None:
+    made = await parts.containers.ensure(runtime)
+    script = "tr '\\0' '\\n' </proc/$$/cmdline; env; cat; exit 3"
+    ran = await run(parts.engine, made.id, script, "argument", user=made.user)
+    assert ran.status == 3
+    assert b"\nargument\n" in ran.stdout
+    assert not re.search(rb"\b[0-9a-f]{16}\b", ran.stdout)
 
 
 async def test_it_is_made_anew_when_it_is_to_be_another_one_and_nothing_runs(

@@ -34,6 +34,13 @@ _END_TIMEOUT = 10.0
 _FIRST_PAUSE = 0.002
 _LONGEST_END = 32
 _SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_BEGIN_WITH = f"""
+IFS= read -r end_word
+exec </dev/null
+PATH={_SYSTEM}:$PATH
+trap 'printf "%s %s." "$end_word" "$?"' EXIT
+"""
+"""The word by which a script says that it is at its end is told to it alone: other programs see its arguments."""
 """Where scripts look for programs first: an image may say that people's own come first."""
 _STREAMS = {1: Stream.STDOUT, 2: Stream.STDERR}
 
@@ -46,7 +53,6 @@ class Order:
     user: str
     env: Mapping[str, str] = field(default_factory=dict)
     terminal: bool = False
-    stdin: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +69,7 @@ async def prepare(engine: Engine, container: str, order: Order) -> str:
     Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
     """
     wanted: dict[str, Any] = {
-        "AttachStdin": order.stdin,
+        "AttachStdin": True,
         "AttachStdout": True,
         "AttachStderr": True,
         "Tty": order.terminal,
@@ -245,13 +251,13 @@ async def run(
     `webterm.drivers.docker_engine.EngineRefusal`. Cancelling, or a timeout, leaves the script running.
     """
     word = secrets.token_hex(8)
-    begin_with = f"""PATH={_SYSTEM}:$PATH\ntrap 'printf "{word} %s." "$?"' EXIT"""
-    argv = ("/bin/sh", "-c", f"{begin_with}\n{script}", "sh", *arguments)
+    argv = ("/bin/sh", "-c", f"{_BEGIN_WITH}\n{script}", "sh", *arguments)
     try:
         async with asyncio.timeout(timeout):
-            order = Order(argv=argv, user=user, stdin=False)
+            order = Order(argv=argv, user=user)
             sock = await begin(engine, await prepare(engine, container, order), terminal=False)
             try:
+                await asyncio.get_running_loop().sock_sendall(sock, f"{word}\n".encode())
                 return await _read_to_end(sock, word.encode(), most)
             finally:
                 sock.close()
