@@ -50,6 +50,7 @@ class Watch:
     complaints: list[str] = field(default_factory=list)
     sockets: list[WebSocket] = field(default_factory=list)
     allowed: re.Pattern[str] | None = None
+    also: tuple[str, ...] = ()
 
     def console(self, message: ConsoleMessage) -> None:
         allowed = SLOW.search(message.text) or (self.allowed and self.allowed.search(message.text))
@@ -57,7 +58,7 @@ class Watch:
             self.complaints.append(f"console {message.type}: {message.text}")
 
     def request(self, request: Request) -> None:
-        if not request.url.startswith((self.origin, "data:", "blob:")):
+        if not request.url.startswith((self.origin, "data:", "blob:", *self.also)):
             self.complaints.append(f"request to another origin: {request.url}")
 
     def socket(self, socket: WebSocket) -> None:

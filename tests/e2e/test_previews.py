@@ -241,6 +241,29 @@ async def test_an_app_gets_at_nothing_of_ours(browser: Browser, app: App) -> Non
         await expect(page.locator("#shown")).to_have_text("one")
 
 
+async def test_a_frame_is_led_back_to_where_it_was(browser: Browser, app: App) -> None:
+    """Also where only the app's scripts have led it. Below a path nobody can know that."""
+    info = await app.asked("GET", f"/previews/{app.port}")
+    if not info["isolated"]:
+        return
+    async with person(browser, app) as context:
+        page = context.pages[0]
+        append = "const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame)"
+        await page.evaluate(f"url => {{ {append} }}", info["url"])
+        await expect(page.frame_locator("iframe").last.locator("#socket")).to_have_text("open")
+        frame = page.frames[-1]
+        await frame.evaluate("history.pushState({}, '', '/index.html?route=1#here')")
+        for number, to in enumerate(("/", "//evil.example/")):
+            again = f"{info['url']}.webterm/again?to={to}&round={number}"
+            await page.evaluate("url => { document.querySelector('iframe:last-of-type').src = url }", again)
+            await frame.wait_for_url(f"{info['url']}index.html?route=1#here")
+            await expect(page.frame_locator("iframe").last.locator("#socket")).to_have_text("open")
+        alone = await context.new_page()
+        await alone.goto(f"{info['url']}.webterm/again?to=//evil.example/")
+        await expect(alone.locator("#socket")).to_have_text("open")
+        assert alone.url == info["url"]
+
+
 async def test_our_page_shows_it_in_a_frame_that_cannot_touch_it(browser: Browser, app: App) -> None:
     async with person(browser, app) as context:
         page = context.pages[0]

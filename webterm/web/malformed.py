@@ -1,4 +1,7 @@
-"""What is no HTTP: told in the log without quoting it, because what is quoted may be a secret in a broken header."""
+"""What is no HTTP: told in the log without quoting it, because what is quoted may be a secret in a broken header.
+
+And peers that have gone before their answer came, which is nobody's fault: the access log has a line for each request.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ class Unquoted(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """False for what is told in another way here."""
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ConnectionError):
+            return False
         if not isinstance(error, HttpProcessingError):
             return True
         log.info("a malformed request was refused: %s", type(error).__name__)

@@ -9,13 +9,16 @@ links that somebody follows. No route of ours is to be reached under such a name
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from hashlib import sha256
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from webterm.errors import Forbidden, NoSuchShare, NotFound, NotSignedIn, RateLimited, WrongOrigin
-from webterm.web.gate import OUTER, guarded
+from webterm.web.gate import FOREIGN, OUTER, guarded
+from webterm.web.preview_headers import View, back
 from webterm.web.preview_places import (
     Place,
     base_of,
@@ -32,7 +35,16 @@ from webterm.work.previews import Pass
 
 OURS = "/.webterm/"
 """Below this, at each preview's host, is what no app ever sees."""
-ENTER, LINK, ARRIVED = OURS + "enter", OURS + "link/", OURS + "arrived"
+ENTER, LINK, ARRIVED, AGAIN = OURS + "enter", OURS + "link/", OURS + "arrived", OURS + "again"
+LEAD_BACK = """\
+const to = new URLSearchParams(location.search).get("to") ?? "/"
+const { navigation } = globalThis
+const before = navigation?.entries()[navigation.currentEntry.index - 1]
+location.replace(before?.url ?? location.origin + (to.startsWith("/") ? to : "/"))
+"""
+"""Only at the app's own origin can it be learned where a frame was: an app may change its address by itself."""
+AGAIN_PAGE = f"<!doctype html><title>Again</title><script>{LEAD_BACK}</script>"
+AGAIN_POLICY = "default-src 'none'; script-src 'sha256-" + b64encode(sha256(LEAD_BACK.encode()).digest()).decode() + "'"
 LOCAL_PATH = re.compile(r"/(?![/\\])[\x21-\x7e]*")
 """Where somebody may be led after entering: to nobody else's host."""
 COOKIE = "webterm-preview"
@@ -92,6 +104,8 @@ async def _enter(request: web.Request, place: Place) -> web.StreamResponse:
         target = "/"
     if not is_navigation(request):
         raise NotSignedIn("only a browser that shows it is let in")
+    if path == AGAIN:
+        return _again(view_at_host(request, place))
     if path == ARRIVED:
         if await _pass_of(request, place) is None:
             raise NotSignedIn("this browser keeps no cookie for this preview here; open it in a tab of its own")
@@ -104,6 +118,14 @@ async def _enter(request: web.Request, place: Place) -> web.StreamResponse:
     await opened_by(request, secret, place)
     response = _to(f"{ARRIVED}?to={quote(target, safe='')}")
     response.headers["Set-Cookie"] = _cookie(request, secret)
+    return response
+
+
+def _again(view: View) -> web.Response:
+    """A page that leads a frame to where it was before; where browsers do not tell, to ``to``. It needs no pass."""
+    headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Security-Policy", AGAIN_POLICY)]
+    response = web.Response(body=AGAIN_PAGE.encode(), headers=list(back(headers, view)))
+    response[FOREIGN] = True
     return response
 
 

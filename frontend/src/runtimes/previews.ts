@@ -1,6 +1,6 @@
 /** The preview beside the terminals: what a program of the workspace shows on one of its ports. */
 
-import { batch, computed, effect, signal, untracked, type ReadonlySignal } from "@preact/signals";
+import { batch, computed, effect, signal, untracked, type ReadonlySignal, type Signal } from "@preact/signals";
 import { address } from "../api";
 import type { PreviewInfo } from "../rest";
 import type { Look } from "./looking";
@@ -17,8 +17,8 @@ export function previewAddress(workspace: string, port: number, target = "/"): s
 }
 
 export class Preview {
-  /** What the frame is to load, each round. */
-  address: string;
+  /** What the frame is to load. */
+  readonly address: Signal<string>;
   /** The app's path and query where the frame is, as far as the server has seen it go there. */
   readonly at = signal("/");
   /** Grows with each time that it is to be loaded anew. */
@@ -28,6 +28,9 @@ export class Preview {
   /** Whether there is something to see: what was loaded stays when nobody listens any more. */
   readonly loaded = signal(false);
   private readonly stop: () => void;
+  /** The app's own origin, with a slash, where it is known to have one. */
+  private own: string | null = null;
+  private reloads = 0;
   /** When the last page was asked for of which we have heard. */
   private heard = 0;
   /** It has been loaded anew because there was no pass, and there has been none since. */
@@ -40,7 +43,7 @@ export class Preview {
     readonly port: number,
     private readonly around: Around,
   ) {
-    this.address = previewAddress(workspace, port);
+    this.address = signal(previewAddress(workspace, port));
     const look = around.look(workspace);
     this.up = computed(() => look.ports.value.includes(port));
     let before = true;
@@ -62,8 +65,20 @@ export class Preview {
 
   /** Load it again where it is. */
   reload(): void {
-    this.address = previewAddress(this.workspace, this.port, this.at.value);
+    if (this.own === null || !this.loaded.value || !this.up.value) {
+      this.begin();
+      return;
+    }
+    // There, and in the same frame, an app's own scripts may have led it on, which a page of that origin is told.
+    const to = encodeURIComponent(this.at.value);
+    this.reloads += 1;
+    this.address.value = `${this.own}.webterm/again?to=${to}&round=${this.reloads}`;
+  }
+
+  /** Load it in a new frame, with a good pass. */
+  private begin(): void {
     batch(() => {
+      this.address.value = previewAddress(this.workspace, this.port, this.at.value);
       this.round.value += 1;
       this.loaded.value = this.up.value;
     });
@@ -72,7 +87,7 @@ export class Preview {
   /** Load its first page. */
   restart(): void {
     this.at.value = "/";
-    this.reload();
+    this.begin();
   }
 
   /** There is a fresh socket, on which it is told anew what listens: that is no reason to load anything. */
@@ -102,10 +117,11 @@ export class Preview {
     const round = this.round.value;
     const info = await this.around.where(this.workspace, this.port).catch(() => null);
     if (info === null || this.over || round !== this.round.value) return null;
+    this.own = info.isolated ? info.url : null;
     if (info.open) this.renewed = false;
     else if (!this.renewed) {
       this.renewed = true;
-      this.reload();
+      this.begin();
     }
     return info;
   }

@@ -97,7 +97,7 @@ function Frame({ page, preview }: { page: Page; preview: Preview }) {
     <iframe
       key={preview.round.value}
       title={`Port ${preview.port}`}
-      src={preview.address}
+      src={preview.address.value}
       sandbox={domain === null ? ALLOWED : `${ALLOWED} allow-same-origin`}
       referrerpolicy="no-referrer"
       onLoad={() => void preview.landed()}

@@ -106,7 +106,7 @@ describe("a preview", () => {
     const first = previews.open("w", 80);
     await grant();
     expect(previews.shown.value).toBe(first);
-    expect(new URL(first.address).pathname).toBe("/preview/w/80/");
+    expect(new URL(first.address.value).pathname).toBe("/preview/w/80/");
     previews.open("v", 90);
     expect(previews.shown.value).toBe(first);
     const second = previews.open("w", 81);
@@ -148,11 +148,27 @@ describe("a preview", () => {
     await preview.landed();
     known = { ...known, shown: [...known.shown, { target: "/in-that-frame-again", at: 4 }] };
     await preview.check();
-    expect([preview.at.value, new URL(preview.address).pathname]).toEqual(["//a?b=%2F", "/preview/w/80/"]);
+    expect([preview.at.value, new URL(preview.address.value).pathname]).toEqual(["//a?b=%2F", "/preview/w/80/"]);
     preview.reload();
-    expect(preview.address).toMatch(/\/preview\/w\/80\/\/a\?b=%2F$/);
+    expect(preview.address.value).toMatch(/\/preview\/w\/80\/\/a\?b=%2F$/);
     previews.open("w", 80);
-    expect(preview.address).toMatch(/\/preview\/w\/80\/$/);
+    expect(preview.address.value).toMatch(/\/preview\/w\/80\/$/);
+    preview.close();
+  });
+
+  it("is asked where it is at its own origin, where it has one", async () => {
+    looking.begin("w");
+    open(80);
+    const preview = previews.open("w", 80);
+    known = { ...known, isolated: true, url: "http://80--w.apps/", shown: [{ target: "/a?b", at: 1 }] };
+    await preview.landed();
+    preview.reload();
+    expect(preview.address.value).toBe("http://80--w.apps/.webterm/again?to=%2Fa%3Fb&round=1");
+    expect(preview.round.value).toBe(0); // the same frame
+    preview.reload();
+    expect(preview.address.value).toMatch(/round=2$/);
+    preview.restart();
+    expect([preview.address.value.replace(/^.*preview/, ""), preview.round.value]).toEqual(["/w/80/", 1]);
     preview.close();
   });
 
@@ -180,7 +196,7 @@ describe("a preview", () => {
     known = { ...known, open: false, shown: [] };
     previews.ready();
     await vi.waitFor(() => expect(preview.round.value).toBe(1));
-    expect(preview.address).toMatch(/\/a$/);
+    expect(preview.address.value).toMatch(/\/a$/);
     await preview.check();
     expect(preview.round.value).toBe(1);
     preview.close();
