@@ -108,6 +108,9 @@ class Registry:
                     self.wfile.write(data[:middle])
                     registry.half_sent.set()
                     while not registry.rest.wait(0.02):
+                        # An engine that has given up hangs up when more comes.
+                        self.wfile.write(data[middle : middle + 1])
+                        middle += 1
                         # Whoever pulls says nothing more: what can be read is the end.
                         if select.select([self.connection], [], [], 0)[0]:
                             registry.hung_up.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -59,14 +60,18 @@ async def test_it_is_pulled_once_whoever_asks_meanwhile_and_each_is_told(images:
     assert registry.asked[registry.layer] == 1
 
 
-async def test_when_nobody_waits_any_more_pulling_ends(images: Images, registry: Registry) -> None:
+async def test_when_nobody_waits_any_more_pulling_ends(engine: RealEngine, registry: Registry) -> None:
     registry.rest.clear()
-    asking = asyncio.create_task(images.ensure(registry.image))
-    await asyncio.to_thread(registry.half_sent.wait, 60)
+    real, seconds, comes = Engine(engine.host, None), itertools.count(), asyncio.Event()
+    images = Images(real, clock=lambda: float(next(seconds)))  # tells everything
+    asking = asyncio.create_task(images.ensure(registry.image, lambda line: comes.set() if "MiB" in line else None))
+    await comes.wait()  # an engine that has just asked, and has no answer yet, does not hang up
     asking.cancel()
     await asyncio.wait([asking])
     assert await asyncio.to_thread(registry.hung_up.wait, 60)
     assert await images.find(registry.image) is None
+    await images.aclose()
+    await real.aclose()
 
 
 async def test_what_cannot_be_had_is_told(images: Images, registry: Registry, engine: RealEngine) -> None:
