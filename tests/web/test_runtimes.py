@@ -146,8 +146,8 @@ async def test_why_there_are_no_containers_is_told_in_full_to_administrators(dir
                 assert (told["mode"], "no container engine" in told["reason"]) == ("local", True)
                 assert "none.sock" not in str(told)
             desk = await desk_of(running, "ben")
-            answer = await desk.ask("GET", "runtime")
-            assert "none.sock" not in str(answer.json)
+            shown = await desk.ask("GET", "runtime")
+            assert "none.sock" not in str(shown.json)
 
 
 async def test_a_watch_ends_with_the_right_to_it(scene: Scene, lines: AsyncExitStack) -> None:
