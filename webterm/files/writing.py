@@ -25,6 +25,11 @@ from webterm.files.tree import check_regular
 
 MOST_TRIES: Final = 16
 
+AT_ONCE: Final = 256 * 1024
+"""Bytes for one call of the system. For more it takes larger pieces of memory, which a virtual machine has often given
+back to its host, and getting them again takes several times as long as writing.
+"""
+
 _LOCKS: Final = tuple(threading.Lock() for _ in range(64))
 """Between the look at what is there and the renaming over it nothing else of this server gets at the same name."""
 
@@ -73,7 +78,7 @@ class Writing:
         with translated(self._path), memoryview(chunk) as rest:
             done = 0
             while done < len(rest):
-                done += os.write(self._fd, rest[done:])
+                done += os.write(self._fd, rest[done : done + AT_ONCE])
 
     def finish(self) -> Entry:
         """Put the content where it belongs.

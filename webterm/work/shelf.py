@@ -22,12 +22,11 @@ from webterm.errors import NoSuchUpload
 from webterm.files.entries import ANY, Entry, Expected
 from webterm.files.faults import translated
 from webterm.files.root import Root
+from webterm.files.writing import AT_ONCE
 from webterm.ids import UploadId, UserId
 
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 PART, FACTS = ".part", ".json"
-AT_ONCE = 512
-"""Buffers that one call of the system takes; it has a limit of 1,024."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,16 +152,13 @@ def append(descriptor: int, offset: int, chunks: Sequence[bytes | memoryview], p
     Raises `webterm.errors.DiskFull`; what was told is written.
     """
     with translated(path):
-        for place in range(0, len(chunks), AT_ONCE):
-            some = [memoryview(chunk) for chunk in chunks[place : place + AT_ONCE] if chunk]
-            while some:
-                count = os.pwritev(descriptor, some, offset)
-                offset += count
-                yield count
-                while some and count >= len(some[0]):
-                    count -= len(some.pop(0))
-                if some and count:
-                    some[0] = some[0][count:]
+        for chunk in chunks:
+            with memoryview(chunk) as rest:
+                done = 0
+                while done < len(rest):
+                    count = os.pwrite(descriptor, rest[done : done + AT_ONCE], offset)
+                    done, offset = done + count, offset + count
+                    yield count
 
 
 def none(upload: str) -> NoSuchUpload:
