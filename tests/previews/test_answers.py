@@ -35,11 +35,14 @@ async def test_answers_hold_nothing_that_would_act_as_us(app: App, inside: str) 
         "X-Hop: 1",
         "Keep-Alive: timeout=9",
     ]
+    nasty.append("Referrer-Policy: unsafe-url")
     kept = ["X-Kept: 1", 'ETag: "1"', "Content-Security-Policy: default-src *", "Cache-Control: public, max-age=9"]
     raw = "\r\n".join(["HTTP/1.1 200 OK", *nasty, *kept, "Content-Length: 2", "", "ok"]).encode()
     async with bare() as client, client.get(app.running.url(f"{inside}/raw?{raw.hex()}")) as answer:
         assert await answer.read() == b"ok"
-    names = {line.partition(":")[0].lower() for line in nasty} - {"access-control-allow-origin", "connection"}
+    names = {line.partition(":")[0].lower() for line in nasty}
+    names -= {"access-control-allow-origin", "connection", "referrer-policy"}
+    assert answer.headers.getall("Referrer-Policy") == ["no-referrer"]  # the pass stands in the path
     assert not {name.lower() for name in answer.headers} & names
     assert answer.headers["X-Kept"] == "1"
     assert answer.headers["ETag"] == '"1"'
