@@ -38,6 +38,10 @@ def findings(data: Path, status: int, **settings: str) -> dict[str, dict[str, ob
 def test_what_is_left_of_workspaces_that_are_gone_is_removed(data: Path, engine: RealEngine, namespace: str) -> None:
     assert webterm(data, "db", "migrate").returncode == 0
     own = datadir.identity(data)
+    unused = f"webterm-test:{own[:12]}"
+    engine.call("POST", f"/images/{BASE}/tag", repo="webterm-test", tag=own[:12])
+    (data / "containers").mkdir(exist_ok=True)
+    (data / "containers" / "pulled").write_text(f"{unused}\nnot/there:any/more\n")
     try:
         engine.run(own, Labels={SERVER: own, WORKSPACE: "6c34d4a2-ad49-4a65-9a9b-1bb07d1d54ef"})
         engine.run(own)  # young, and whatever it does, it is about to end
@@ -45,6 +49,9 @@ def test_what_is_left_of_workspaces_that_are_gone_is_removed(data: Path, engine:
         ran = webterm(data, "gc", docker__host=engine.host)
         assert ran.returncode == 0, ran.stderr
         assert "of workspace 6c34d4a2-ad49-4a65-9a9b-1bb07d1d54ef" in ran.stdout
+        assert f"Removed image {unused}\n" in ran.stdout
+        assert unused not in engine.tags()
+        assert BASE in engine.tags()
         assert len(engine.of(own)["containers"]) == 1
         assert engine.of(namespace) == {"containers": [others]}
     finally:

@@ -190,7 +190,7 @@ async def test_what_cannot_be_made_says_why_and_leaves_nothing(
     try:
         async with parts_in(tmp_path / "data", engine, namespace, host_data_dir="/not/there") as parts:
             faults: list[tuple[Runtime, type[WebtermError], str]] = [
-                (runtime, Unavailable, "does not find the workspace's files at .*docker.host_data_dir"),
+                (runtime, Unavailable, "does not find the workspace's files on its machine.*docker.host_data_dir"),
                 (
                     replace(runtime, image="no/image:here"),
                     ImageMissing,

@@ -240,7 +240,8 @@ class Containers:
                 with contextlib.suppress(WebtermError):
                     await finished(self._remove(runtime.workspace))
                 if isinstance(error, EngineRefusal):
-                    raise put_in_words(error, runtime.image or self._image, runtime.files) from error
+                    _log.warning("the container of workspace %s could not be started: %s", runtime.workspace, error)
+                    raise put_in_words(error, runtime.image or self._image) from error
                 raise
         found = await self._found(runtime.workspace)
         if found is None:
