@@ -174,9 +174,10 @@ async def test_a_watch_ends_with_the_right_to_it(scene: Scene, lines: AsyncExitS
 
 
 @pytest.mark.docker
+@pytest.mark.timeout(240)
 @pytest.mark.usefixtures("engine")
 async def test_a_container_stops_in_which_only_shells_wait(directory: Path, lines: AsyncExitStack) -> None:
-    async with staged(directory, Runtimes(driver="docker", idle_minutes=0.05)) as scene, asyncio.timeout(PATIENCE):
+    async with staged(directory, Runtimes(driver="docker", idle_minutes=0.05)) as scene:
         desk = scene.desk
         line = await line_of(desk.running, lines, desk.proof)
         async with scene.listening():  # a program keeps it, and then nothing does

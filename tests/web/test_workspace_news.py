@@ -42,7 +42,7 @@ class Line:
 
     async def expect(self, kind: str, **fields: object) -> dict[str, Any]:
         """The next message of this kind with these fields."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             while True:
                 message = json.loads(await self._socket.receive_str())
                 if message["type"] == kind and fields.items() <= message.items():
