@@ -8,7 +8,7 @@ export interface Ticket {
 
 /**
  * One terminal, as lists show it. `created` is in seconds since 1970; `offset` the end of its output. `argv` is
- * for people, and shortened where it is long.
+ * for people, and shortened where it is long. `replaces`: the ended terminal in whose place it came.
  */
 export interface TerminalInfo {
   id: string;
@@ -26,9 +26,14 @@ export interface TerminalInfo {
   pid?: number | null;
   status?: number | null;
   signal?: string | null;
+  replaces?: string | null;
 }
 
-/** What to start; an empty `argv` is the login shell. */
+/**
+ * What to start; an empty `argv` is the login shell. `replaces`: a terminal whose program has ended, in whose
+ * place this one comes. It is removed, and what is left out of `workspace`, `argv`, `cwd` and `title` is as it was
+ * there.
+ */
 export interface Create {
   cols: number;
   rows: number;
@@ -38,6 +43,7 @@ export interface Create {
   cwd?: string | null;
   env?: Record<string, string>;
   title?: string | null;
+  replaces?: string | null;
 }
 
 /** A size in character cells. */

@@ -6,7 +6,11 @@ export const MAX_ROWS = 300;
 /** How far, in bytes, the server may run ahead of the last ack, unless a client says otherwise. */
 export const DEFAULT_WINDOW = 262144;
 
-/** Start a program with a terminal and attach to it. */
+/**
+ * Start a program with a terminal and attach to it. `replaces`: a terminal whose program has ended, in whose place
+ * this one comes. It is removed, and what is left out of `workspace`, `argv`, `cwd` and `title` is as it was
+ * there.
+ */
 export interface OpenMessage {
   type: "open";
   channel: number;
@@ -18,6 +22,7 @@ export interface OpenMessage {
   cwd?: string | null;
   env?: Record<string, string>;
   title?: string | null;
+  replaces?: string | null;
   window?: number;
 }
 
@@ -411,7 +416,7 @@ export interface DetachedMessage {
 
 /**
  * One terminal, as lists show it. `created` is in seconds since 1970; `offset` the end of its output. `argv` is
- * for people, and shortened where it is long.
+ * for people, and shortened where it is long. `replaces`: the ended terminal in whose place it came.
  */
 export interface TerminalInfo {
   id: string;
@@ -429,6 +434,7 @@ export interface TerminalInfo {
   pid?: number | null;
   status?: number | null;
   signal?: string | null;
+  replaces?: string | null;
 }
 
 /** The answer to `list`. */

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from tests.terminals.places import anywhere
 from webterm.access import Actor, Role
 from webterm.drivers.echo import EchoDriver
-from webterm.errors import InvalidRequest, NoSuchTerminal, ShuttingDown
+from webterm.errors import Conflict, InvalidRequest, NoSuchTerminal, RuntimeBusy, ShuttingDown
 from webterm.hub.hub import Hub, HubLimits
-from webterm.hub.terminal import Terminal
+from webterm.hub.record import Record
+from webterm.hub.terminal import State, Terminal
 from webterm.ids import TerminalId, UserId
-from webterm.session import Size
+from webterm.session import MAX_RECORD, Size
 from webterm.terminals.rules import Order, TerminalRules
 
 ANN = Actor(id=UserId("ann"), name="Ann")
@@ -122,3 +124,33 @@ async def test_a_server_that_stops_opens_nothing(rules: TerminalRules) -> None:
     rules.stop_opening()
     with pytest.raises(ShuttingDown):
         await rules.open(ANN, ORDER)
+
+
+async def test_another_comes_in_the_place_of_one_that_has_ended(rules: TerminalRules) -> None:
+    """Once: who is slower is told so."""
+    order = replace(ORDER, argv=("echo", "back"), cwd="src", title="Mine")
+    first = await rules.open(ANN, order)
+    instead = replace(ORDER, replaces=first.id)
+    with pytest.raises(Conflict, match="has not ended"):
+        await rules.open(ANN, instead)
+    await printed(first, b"before", end=True)
+    with pytest.raises(NoSuchTerminal):
+        await rules.open(BOB, instead)
+    second, busy = await asyncio.gather(rules.open(ANN, instead), rules.open(ANN, instead), return_exceptions=True)
+    assert isinstance(second, Terminal)
+    assert isinstance(busy, RuntimeBusy)
+    kept = second.record
+    assert (kept.argv, kept.cwd, kept.title, kept.replaces) == (("echo", "back"), "src", "Mine", first.id)
+    assert [terminal.id for terminal in rules.visible(ANN) if terminal.state is State.RUNNING] == [second.id]
+    with pytest.raises(NoSuchTerminal):
+        await rules.open(ANN, replace(instead, replaces="nothing"))
+
+
+async def test_what_is_not_known_as_a_whole_is_not_started_again(rules: TerminalRules) -> None:
+    long = Record.load(
+        Record(id=TerminalId("a"), owner=ANN.id, argv=("rm", "x" * MAX_RECORD), created=0, cols=80, rows=24).dump()
+    )
+    assert len(long.argv[1]) == 100
+    terminal = await rules.open(ANN, ORDER)
+    terminal.record = long
+    assert replace(ORDER, replaces="a").after(terminal).argv == ()

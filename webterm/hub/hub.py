@@ -98,8 +98,9 @@ class Hub:
         address: str = "",
         runtime: Runtime | None = None,
         most_here: int = 0,
+        replaces: TerminalId | None = None,
     ) -> Terminal:
-        """Start a program with a terminal. ``address`` is where the actor asks from.
+        """Start a program with a terminal. ``address`` is where the actor asks from, ``replaces`` for people to see.
 
         ``runtime`` is that of the workspace it is in, which has at most ``most_here`` terminals (0: any number).
         Raises `LimitReached`, `NoSuchDriver`, and what `Driver.open` raises. Cancelling leaves no program behind.
@@ -122,6 +123,8 @@ class Hub:
                 rows=size.rows,
                 title=clean_title(title or ""),
                 workspace=workspace,
+                cwd=cwd,
+                replaces=replaces,
             )
             launch = Launch(argv=record.argv, cwd=cwd, env=env or {}, record=record.dump(), runtime=runtime)
             terminal = await self._launch(name, launch, record, size)

@@ -11,7 +11,11 @@ from webterm.session import MAX_RECORD
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is kept. ``created`` is in seconds since 1970; ``title`` is a name that somebody gave, else empty."""
+    """What is kept. ``created`` is in seconds since 1970; ``title`` is a name that somebody gave, else empty.
+
+    ``cwd`` is where the program began, ``replaces`` the ended terminal in whose place it was started. A record that is
+    ``shortened`` no longer holds all of ``argv``.
+    """
 
     id: TerminalId
     owner: UserId
@@ -21,6 +25,9 @@ class Record:
     rows: int
     title: str = ""
     workspace: WorkspaceId | None = None
+    cwd: str | None = None
+    replaces: TerminalId | None = None
+    shortened: bool = False
 
     def named(self, title: str) -> Record:
         """The same with another name."""
@@ -30,7 +37,8 @@ class Record:
         """As text for a keeper."""
         text = json.dumps(asdict(self), ensure_ascii=False).encode("utf-8", "replace")
         if len(text) > MAX_RECORD:  # it is for people to recognise, not to start again
-            return replace(self, argv=tuple(argument[:100] for argument in self.argv[:20])).dump()
+            argv = tuple(argument[:100] for argument in self.argv[:20])
+            return replace(self, argv=argv, cwd=None, shortened=True).dump()
         return text
 
     @classmethod
@@ -41,8 +49,9 @@ class Record:
             found = cls(**{**fields, "argv": tuple(fields["argv"])})
         except (TypeError, KeyError) as error:
             raise ValueError("not the record of a terminal") from error
-        texts = (found.id, found.owner, found.title, found.workspace or "", *found.argv)
+        texts = (found.id, found.owner, found.title, found.workspace or "", found.cwd or "", found.replaces or "")
         numbers = (found.created, found.cols, found.rows)
-        if not all(isinstance(one, str) for one in texts) or not all(isinstance(one, int | float) for one in numbers):
+        known = all(isinstance(one, str) for one in (*texts, *found.argv))
+        if not known or not all(isinstance(one, int | float) for one in numbers):
             raise ValueError("the record of a terminal holds something else")
         return found

@@ -287,6 +287,7 @@ class Connection:
                 cwd=message.cwd,
                 env=message.env,
                 title=message.title,
+                replaces=message.replaces,
             )
             terminal = await self._terminals.open(self.actor, order, address=self._source.address)
             self._attach(channel, terminal, Role.WRITE, message.window, None, size)

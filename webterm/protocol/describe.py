@@ -27,6 +27,7 @@ def describe(terminal: Terminal) -> TerminalInfo:
         pid=terminal.pid,
         status=ended.status if ended else None,
         signal=ended.signal if ended else None,
+        replaces=terminal.record.replaces,
     )
 
 

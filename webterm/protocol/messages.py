@@ -33,7 +33,11 @@ from webterm.protocol.runtime_messages import FromClientAboutRuntimes, FromServe
 
 
 class Open(ChannelMessage, frozen=True, kw_only=True, tag="open"):
-    """Start a program with a terminal and attach to it."""
+    """Start a program with a terminal and attach to it.
+
+    ``replaces``: a terminal whose program has ended, in whose place this one comes. It is removed, and what is left out
+    of ``workspace``, ``argv``, ``cwd`` and ``title`` is as it was there.
+    """
 
     cols: Cols
     rows: Rows
@@ -43,6 +47,7 @@ class Open(ChannelMessage, frozen=True, kw_only=True, tag="open"):
     cwd: Directory | None = None
     env: Environment = {}
     title: Name | None = None
+    replaces: Name | None = None
     window: Window = DEFAULT_WINDOW
 
 
@@ -152,7 +157,7 @@ class ViewerInfo(Struct, frozen=True, kw_only=True):
 class TerminalInfo(Struct, frozen=True, kw_only=True):
     """One terminal, as lists show it. ``created`` is in seconds since 1970; ``offset`` the end of its output.
 
-    ``argv`` is for people, and shortened where it is long.
+    ``argv`` is for people, and shortened where it is long. ``replaces``: the ended terminal in whose place it came.
     """
 
     id: str
@@ -170,6 +175,7 @@ class TerminalInfo(Struct, frozen=True, kw_only=True):
     pid: int | None = None
     status: int | None = None
     signal: str | None = None
+    replaces: str | None = None
 
 
 class Ready(Message, frozen=True, kw_only=True, tag="ready"):

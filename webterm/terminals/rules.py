@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from webterm.access import Actor, Source
-from webterm.errors import InvalidRequest, ShuttingDown, WebtermError
+from webterm.errors import Conflict, InvalidRequest, RuntimeBusy, ShuttingDown, WebtermError
 from webterm.hub.hub import Hub
 from webterm.hub.scanner import unfinished_character
-from webterm.hub.terminal import Terminal
+from webterm.hub.terminal import State, Terminal
 from webterm.ids import ProofId, TerminalId, UserId
 from webterm.runtime import Runtime
 from webterm.session import Size
@@ -23,7 +23,11 @@ LONGEST_CHARACTER = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A terminal that somebody wants. What is left out is the driver's choice."""
+    """A terminal that somebody wants. What is left out is the driver's choice.
+
+    With ``replaces`` it comes in the place of a terminal whose program has ended: what is left out of workspace, title,
+    ``argv`` and ``cwd`` is as it was there, and that one is removed.
+    """
 
     size: Size
     workspace: str | None = None
@@ -32,6 +36,19 @@ class Order:
     cwd: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     title: str | None = None
+    replaces: str | None = None
+
+    def after(self, ended: Terminal) -> Order:
+        """The same with what is left out as it was in a terminal that has ended."""
+        record = ended.record
+        before = () if record.shortened else record.argv
+        return replace(
+            self,
+            workspace=self.workspace or record.workspace,
+            argv=self.argv or before,
+            cwd=record.cwd if self.cwd is None else self.cwd,
+            title=record.title if self.title is None else self.title,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +90,7 @@ class TerminalRules:
         self.hub = hub
         self._place_of = place_of
         self._opening = True
+        self._replacing: set[TerminalId] = set()
 
     def stop_opening(self) -> None:
         """The server stops: from now on nothing is started."""
@@ -85,10 +103,30 @@ class TerminalRules:
     async def open(self, actor: Actor, order: Order, *, address: str = "") -> Terminal:
         """Start a program. Raises what `webterm.hub.hub.Hub.open` raises, and `webterm.errors.ShuttingDown`;
 
-        `webterm.errors.NoSuchWorkspace`, and `webterm.errors.Forbidden` where this actor may not start programs.
+        `webterm.errors.NoSuchWorkspace`, and `webterm.errors.Forbidden` where this actor may not start programs. Of an
+        order that ``replaces``, `webterm.errors.NoSuchTerminal` (somebody was faster, say), `webterm.errors.Conflict`
+        where that program runs, and `webterm.errors.RuntimeBusy` while another is started in its place.
         ``address`` is the client's, here and below, for the audit log.
         """
         self._check_opening()
+        if order.replaces is None:
+            return await self._open(actor, order, None, address)
+        ended = self.hub.get(actor, order.replaces)
+        if ended.state is not State.EXITED:
+            raise Conflict("the program of that terminal has not ended: nothing can come in its place")
+        if ended.id in self._replacing:
+            raise RuntimeBusy("another program is just being started in the place of that one")
+        self._replacing.add(ended.id)
+        try:
+            terminal = await self._open(actor, order.after(ended), ended.id, address)
+        except BaseException:
+            self._replacing.discard(ended.id)
+            raise
+        gone = self.hub.close(ended, Source(user=actor.id, name=actor.name, address=address))
+        gone.add_done_callback(lambda _: self._replacing.discard(ended.id))
+        return terminal
+
+    async def _open(self, actor: Actor, order: Order, replaces: TerminalId | None, address: str) -> Terminal:
         place = await self._place_of(actor, order.workspace, order.driver)
         self._check_opening()
         terminal = await self.hub.open(
@@ -102,6 +140,7 @@ class TerminalRules:
             env=order.env,
             title=order.title,
             address=address,
+            replaces=replaces,
         )
         try:
             place.check()  # from now on whoever ends the right finds the terminal

@@ -24,7 +24,11 @@ FARTHEST = 10**18 - 1
 
 
 class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to start; an empty ``argv`` is the login shell."""
+    """What to start; an empty ``argv`` is the login shell.
+
+    ``replaces``: a terminal whose program has ended, in whose place this one comes. It is removed, and what is left out
+    of ``workspace``, ``argv``, ``cwd`` and ``title`` is as it was there.
+    """
 
     cols: Cols
     rows: Rows
@@ -34,6 +38,7 @@ class Create(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     cwd: Directory | None = None
     env: Environment = {}
     title: Name | None = None
+    replaces: Name | None = None
 
 
 class Resize(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,6 +64,7 @@ async def create(request: web.Request) -> web.StreamResponse:
         cwd=wanted.cwd,
         env=wanted.env,
         title=wanted.title,
+        replaces=wanted.replaces,
     )
     here = site(request)
     terminal = await here.terminals.open(actor(request), order, address=client_address(request))
@@ -121,7 +127,7 @@ ROWS: Sequence[Row] = (
         answer=TerminalInfo,
         status=201,
         headers=(Parameter(name="Location", kind="text", doc="The terminal's path.", required=True),),
-        errors=(404, 422, 429, 503),
+        errors=(404, 409, 422, 429, 503),
         doc="Start a program with a terminal.",
     ),
     Row(
