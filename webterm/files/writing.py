@@ -25,9 +25,9 @@ from webterm.files.tree import check_regular
 
 MOST_TRIES: Final = 16
 
-AT_ONCE: Final = 256 * 1024
-"""Bytes for one call of the system. For more it takes larger pieces of memory, which a virtual machine has often given
-back to its host, and getting them again takes several times as long as writing.
+AT_ONCE: Final = 64 * 1024
+"""Bytes for one call of the system, as many as `cp` takes. For more the page cache takes larger blocks of memory, which
+a virtual machine has often given back to its host: writing into those takes several times as long.
 """
 
 _LOCKS: Final = tuple(threading.Lock() for _ in range(64))
