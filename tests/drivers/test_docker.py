@@ -172,6 +172,19 @@ async def test_a_container_stops_though_output_is_not_read(driver: DockerDriver,
     await asyncio.gather(session.aclose(), execution.aclose())
 
 
+async def test_who_is_killed_alone_and_who_with_the_container(
+    driver: DockerDriver, contained: Contained, engine: RealEngine
+) -> None:
+    alone = await opened(driver, contained, "sh", "-c", "kill -9 $$")
+    assert (await alone.wait(), alone.last_words) == (Exit(signal="KILL"), b"")
+    others = [await opened(driver, contained, "sleep", "1010") for _ in range(3)]
+    (container,) = await driver._containers.all()
+    await asyncio.to_thread(engine.call, "POST", f"/containers/{container.id}/kill")
+    assert {await session.wait() for session in others} == {Exit(signal="KILL")}
+    assert all(b"container has ended" in session.last_words for session in others)
+    await asyncio.gather(*(session.aclose() for session in (alone, *others)))
+
+
 async def test_what_a_killed_server_left_is_ended_by_the_next(contained: Contained, engine: RealEngine) -> None:
     workspace = contained.runtime.workspace
     async with contained.driver() as driver:

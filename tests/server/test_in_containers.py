@@ -19,7 +19,7 @@ from webterm.session import Exit
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(240)]
 LAST = 10**9
-KILLS = 5
+KILLS = 3
 ROUNDS = 5
 
 

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from webterm.drivers.docker_engine import EngineRefusal
 from webterm.drivers.docker_network import ISOLATED
 from webterm.drivers.docker_news import KEY
-from webterm.drivers.docker_shape import FIRST
+from webterm.drivers.docker_shape import FIRST, HOLD
 from webterm.ids import WorkspaceId
+
+if TYPE_CHECKING:
+    from webterm.drivers.docker_engine import Engine
 
 _NO_SHELL = (126, 127)
 _ENDS = {137: "its container was killed", 143: "its container was stopped"}
@@ -62,6 +66,19 @@ def _is_visible(pid: int, id_: str) -> bool:
         return id_ in Path(f"/proc/{pid}/cgroup").read_text()
     except OSError:
         return False
+
+
+async def is_ending(engine: Engine, container: str) -> bool:
+    """Whether a container has ended, or is just doing so. Raises `webterm.errors.EngineUnavailable`.
+
+    Until all that its programs have written is read it is said to run. But the kernel ends them only when its first
+    process has let go of its memory, and with that of the command line by which it is known here.
+    """
+    try:
+        said = await engine.call("GET", f"containers/{container}/top", timeout=10)
+    except EngineRefusal:
+        return True
+    return not any(HOLD in process[-1] for process in said["Processes"] or ())
 
 
 def why_ended(state: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from webterm.drivers.docker_container import is_ending
 from webterm.drivers.docker_program import Place, exit_of, give_size
 from webterm.drivers.docker_stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _STATUS_PATIENCE = 10.0
 _LAST_WORDS = 1.0
 """Seconds for the last output of a program that has been ended to be read."""
-_MOMENTS = (0.05, 0.15, 0.3, 0.5)
 _KILLED = (128 + 9, 128 + 15)
 LOST = "the container engine has gone, and with it the way to this program"
 
@@ -210,19 +210,9 @@ class DockerSession(Session):
         return None
 
     async def _explain_killed(self) -> None:
-        """Say so if it was not the program alone that ended.
-
-        The container ends a moment later; it is said to run until all output is read, but shows no processes.
-        """
-        for pause in _MOMENTS:
-            try:
-                await self._means.engine.call("GET", f"containers/{self.place.container}/top", timeout=5)
-            except EngineUnavailable:
-                raise
-            except Unavailable:
-                self.explain("the workspace's container has ended")
-                return
-            await asyncio.sleep(pause)
+        """Say so if it was not the program alone that ended: the engine knows only later that its container has."""
+        if await is_ending(self._means.engine, self.place.container):
+            self.explain("the workspace's container has ended")
 
     async def _end(self) -> None:
         if self._learning is not None:

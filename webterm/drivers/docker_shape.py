@@ -21,7 +21,7 @@ from webterm.runtime import Runtime
 FIRST = 2
 """Processes of a container in which nothing runs: the engine's own first, and the one that holds it up."""
 
-_HOLD = "command -v sleep >/dev/null && exec sleep 2147483647; kill -STOP $$"
+HOLD = "command -v sleep >/dev/null && exec sleep 2147483647; kill -STOP $$"
 """Needs nothing of an image but a shell. (sleep(1) has ``infinity`` only where it is GNU's.)"""
 _LEAST_MEMORY = 16 * 1024 * 1024
 _SHARED_MEMORY = 512 * 1024 * 1024
@@ -87,7 +87,7 @@ def container(
         "Hostname": "workspace",
         "WorkingDir": HOME,
         "Env": [f"HOME={HOME}", f"USER={USER}", f"LOGNAME={USER}"],
-        "Entrypoint": ["/bin/sh", "-c", _HOLD],
+        "Entrypoint": ["/bin/sh", "-c", HOLD],
         "Cmd": [],
         "Healthcheck": {"Test": ["NONE"]},
         "Labels": {WORKSPACE: runtime.workspace, SERVER: shape.server},
