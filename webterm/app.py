@@ -22,11 +22,11 @@ from webterm import datadir
 from webterm.composition import compose
 from webterm.ids import UserId
 from webterm.settings import Server, Settings
+from webterm.web.callers import BACKLOG, Callers, room
 from webterm.web.malformed import server_logger
 from webterm.web.site import SITE, ActorOf
 
 PAGE = Path(__file__).parent / "static"
-BACKLOG = 128
 REQUEST_GRACE = 5.0
 """Seconds that requests which are still running get when the server stops."""
 
@@ -76,9 +76,10 @@ async def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     """
     async with _holding(settings.data_dir) as hold, _listening(settings.server) as sockets:
         with _signals() as stop:
-            app = web.Application()
+            callers = Callers(room())
+            app = web.Application(middlewares=[callers.asking])
             compose(app, settings, urlsplit(settings.server.public_url or "").path, None, PAGE)
-            async with _answering(app, sockets):
+            async with _answering(app, callers, sockets):
                 address, port = _address(sockets[0])
                 url = settings.url(port)
                 await asyncio.to_thread(hold.announce, url, address)
@@ -122,14 +123,13 @@ def _signals() -> Iterator[asyncio.Event]:
 
 
 @contextlib.asynccontextmanager
-async def _answering(app: web.Application, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
+async def _answering(app: web.Application, callers: Callers, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
     # No access log of aiohttp's: it has query strings, which hold tokens.
     runner = web.AppRunner(app, access_log=None, logger=server_logger(), shutdown_timeout=REQUEST_GRACE)
     try:
         await runner.setup()
-        for listening in sockets:
-            await web.SockSite(runner, listening, backlog=BACKLOG).start()
-        yield
+        async with callers.listening(runner, sockets):
+            yield
     finally:
         await runner.cleanup()
 
