@@ -138,7 +138,8 @@ How to read it
 - Up and down: one file over plain HTTP, by `sendfile`, beside `cp` of the same file on the same disk, and beside a
   program that has the kernel move the bytes of a socket to a file (`splice`) and never looks at them. Before each of
   them what the one before has written is removed, and the disk is at rest. `up` ends with the answer, `cp` with the
-  program: both with the bytes in the page cache. *On the disk*: until `sync` has returned as well.
+  program: both with the bytes in the page cache. *On the disk*: until `sync` has returned as well. An upload keeps two
+  processors busy and `cp` one, so the ratio falls where the machine has something else to do.
 - Small files come up in forms of 500. Meanwhile somebody types, on one of the server's terminals and on a bare one:
   what the bare one waits for, the machine does.
 - Containers: from the message `open` to the prompt of bash, in a workspace that has no container yet and in one that
