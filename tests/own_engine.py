@@ -27,13 +27,16 @@ class OwnEngine:
     Its containers reach neither the internet nor, by address, this machine. Call `start` before use, `remove` after.
     """
 
-    def __init__(self, *, disk: int = 0) -> None:
-        """``disk``: its data lie on a file system of so many bytes; 0 is as many as the machine has."""
+    def __init__(self, *, disk: int = 0, live_restore: bool = False) -> None:
+        """``disk``: its data lie on a file system of so many bytes; 0 is as many as the machine has.
+
+        ``live_restore``: its containers outlive it.
+        """
         # The name is short because a socket's path may not be long.
         self._directory = Path(tempfile.mkdtemp(prefix="wt-en-"))
         self._data = self._directory / "data"
         self._data.mkdir()
-        (self._directory / "settings").write_text("{}")
+        (self._directory / "settings").write_text('{"live-restore": true}' if live_restore else "{}")
         self._mounted = disk > 0
         if self._mounted:
             self._mount(disk)
@@ -150,6 +153,13 @@ def _running(engine: OwnEngine) -> Iterator[OwnEngine]:
 def own_engine() -> Iterator[OwnEngine]:
     """An engine that a test may stop, with the small image."""
     with _running(OwnEngine()) as engine:
+        yield engine
+
+
+@pytest.fixture
+def lasting_engine() -> Iterator[OwnEngine]:
+    """The same, whose containers outlive it."""
+    with _running(OwnEngine(live_restore=True)) as engine:
         yield engine
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -216,6 +216,9 @@ class Driver(ABC):
 
     on_runtime_ended: OnRuntimeEnded | None = None
     """Set by whoever wants to be told."""
+
+    on_doubt: Callable[[], None] | None = None
+    """Set by whoever wants to be told that `health` may be another one than before."""
 
     async def health(self) -> DriverHealth:
         """Whether it works now. Answers within seconds, whatever the engine does, and raises nothing."""

@@ -115,7 +115,7 @@ async def test_an_engine_that_ends_under_terminals(own_engine: OwnEngine, tmp_pa
             assert await refused(page, where) == ("engine_unavailable", unanswered(own_engine, why))
             away = "containers cannot be used now"
             told = await asked(server, runtime)
-            assert (told["state"], told["message"] in (away, "its container was stopped")) == ("absent", True), told
+            assert (told["state"], told["message"]) == ("absent", "the container engine has gone away")
             assert (await health(server, works=False, containers=0))["engine"]["reason"] == unanswered(own_engine, why)
             status, text = await server.request("POST", f"{runtime}/stop")
             assert (status, json.loads(text)["state"], json.loads(text)["message"]) == (200, "absent", away)
@@ -126,6 +126,28 @@ async def test_an_engine_that_ends_under_terminals(own_engine: OwnEngine, tmp_pa
                 told
             )
         assert descriptors[3] <= descriptors[1] + 1, descriptors
+        assert "Traceback" not in server.log
+
+
+async def test_containers_that_outlive_their_engine(lasting_engine: OwnEngine, tmp_path: Path) -> None:
+    """What was to stop meanwhile does when the engine is back; the other is looked after again."""
+    engine = lasting_engine.engine
+    async with serving_from(lasting_engine, tmp_path / "data") as server, server.client("page") as page:
+        stopped, stays = await workspace(server), await workspace(server)
+        for where in (stopped, stays):
+            await shell(page, where)
+        (kept,) = engine.labelled("containers", f"{WORKSPACE}={stays}")
+        await asyncio.to_thread(lasting_engine.kill)
+        await health(server, works=False, containers=0)
+        status, text = await server.request("POST", f"/api/v1/workspaces/{stopped}/runtime/stop")
+        assert (status, json.loads(text)["state"]) == (200, "absent")
+        assert (await asked(server, f"/api/v1/workspaces/{stays}/runtime"))["state"] == "absent"
+        await asyncio.to_thread(lasting_engine.start)
+        await health(server, works=True, containers=1)
+        assert engine.labelled("containers") == [kept]
+        assert (await asked(server, f"/api/v1/workspaces/{stopped}/runtime"))["state"] == "absent"
+        await shell(page, stays)
+        assert engine.labelled("containers") == [kept]
         assert "Traceback" not in server.log
 
 

@@ -130,6 +130,13 @@ class Stage:
                 self._more.clear()
                 await self._more.wait()
 
+    async def until_told(self, number: int) -> None:
+        """Wait until so much was told since the last time."""
+        async with asyncio.timeout(30):
+            while len(self.told) < number:
+                self._more.clear()
+                await self._more.wait()
+
     async def idle_look(self, *, after: float = 0.0) -> None:
         """Have the idle rule applied, so many seconds later."""
         self.clock.now += after

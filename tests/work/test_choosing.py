@@ -38,9 +38,10 @@ class Scene:
         self.answered = asyncio.Event()
         self.choosing.subscribe(self._begin)
 
-    def _begin(self) -> None:
-        self.begun += 1
-        self.answered.set()
+    def _begin(self, works: bool) -> None:
+        if works:
+            self.begun += 1
+            self.answered.set()
 
     async def choose(self, wish: str | None = None, *, after: float = FRESH) -> Choice:
         """What is chosen so many seconds later."""

@@ -174,6 +174,48 @@ async def test_a_container_that_ends_by_itself_is_told_with_its_reason(stage: St
     assert (status.state, status.message) == (RuntimeState.READY, "")
 
 
+async def turned(stage: Stage, *, works: bool) -> None:
+    """The engine goes away, or comes back, and its driver says that something is new."""
+    stage.engine.works = DriverHealth(works=works)
+    assert stage.engine.on_doubt is not None
+    stage.engine.on_doubt()
+
+
+async def test_everybody_hears_that_the_engine_has_gone_and_is_back(stage: Stage) -> None:
+    lives_on, ended = await stage.bench.make(), await stage.bench.make()
+    for made in (lives_on, ended):
+        await stage.runtimes.start(ANN, made.id, by(ANN))
+    stage.states()
+    stage.engine.up.discard(ended.id)
+    tell = stage.engine.on_runtime_ended
+    assert tell is not None
+    tell(ended.id, "its container was stopped")  # by an engine that ends its containers before itself
+    await turned(stage, works=False)
+    await stage.until_told(3)
+    gone = "absent: the container engine has gone away"
+    assert stage.states() == ["absent: its container was stopped", gone, gone]
+    await turned(stage, works=True)
+    await stage.until(RuntimeState.READY)
+    assert [each.workspace for each in stage.told] == [lives_on.id] * len(stage.told)
+    assert stage.states() == ["starting", "starting: pulling", "ready"]
+
+
+async def test_what_was_stopped_while_the_engine_was_away_goes_when_it_is_back(stage: Stage) -> None:
+    first, second = await stage.bench.make(), await stage.bench.make()
+    for made in (first, second):
+        await stage.runtimes.start(ANN, made.id, by(ANN))
+    await turned(stage, works=False)
+    await stage.until(RuntimeState.ABSENT)
+    for made in (first, second):
+        assert (await stage.runtimes.stop(ANN, made.id, by(ANN))).state is RuntimeState.ABSENT
+    assert stage.engine.up == {first.id, second.id}
+    begun = len(stage.engine.begun)
+    stage.engine.works = DriverHealth(works=True)
+    await stage.runtimes.start(ANN, second.id, by(ANN))  # is the first to find that it is back
+    assert stage.engine.up == {second.id}
+    assert [runtime.workspace for runtime in stage.engine.begun[begun:]] == [second.id]
+
+
 async def test_each_person_has_ten_ports_of_the_machine(tmp_path: Path) -> None:
     async with staged(tmp_path, usual="auto", previews=Previews(ports_base=20_000)) as stage:
         first = await stage.bench.make(environment=Environment(ports=(80, 443)))

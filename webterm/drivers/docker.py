@@ -297,6 +297,8 @@ class DockerDriver(Driver):
                 cut.cancel()
 
     def _hear(self, news: EngineNews) -> None:
+        if news.kind in ("up", "down") and self.on_doubt is not None:
+            self.on_doubt()
         if news.kind == "exec_die":
             for program in self._programs():
                 if program.place.exec == news.exec:

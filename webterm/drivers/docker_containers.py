@@ -82,6 +82,7 @@ class Containers:
         self._info: EngineInfo | None = None
         self._before: frozenset[str] = frozenset()
         self._up: dict[WorkspaceId, Container] = {}
+        self._sure = False
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[object]] = set()
@@ -125,7 +126,7 @@ class Containers:
 
         Raises `webterm.errors.EngineUnavailable`.
         """
-        if self._engine.up and workspace in self._up:
+        if self._sure and workspace in self._up:
             return self._up[workspace]  # its end would have been told
         return await self._found(workspace)
 
@@ -349,7 +350,7 @@ class Containers:
 
     def _hear(self, news: EngineNews) -> None:
         if news.kind == "down":
-            self._info, self._before = None, frozenset(known.id for known in self._up.values())
+            self._info, self._sure, self._before = None, False, frozenset(known.id for known in self._up.values())
         elif news.kind == "up":
             self._own(self._look_again())
         elif news.kind == "die" and news.workspace in self._up and self._up[news.workspace].id == news.container:
@@ -367,7 +368,7 @@ class Containers:
             for known in list(self._up.values()):
                 if known.id not in running:
                     await self._bury(known, _STOPPED)
-            self._before = frozenset()
+            self._sure, self._before = bool(self._engine.up), frozenset()
 
     async def _bury(self, known: Container, reason: str = "") -> None:
         """Remove a container that has ended though nobody asked it to, and tell why."""

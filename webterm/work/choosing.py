@@ -72,7 +72,7 @@ class Choosing:
         self._looked = self._worked = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._late = False
-        self._subscribers: list[Callable[[], object]] = []
+        self._subscribers: list[Callable[[bool], object]] = []
         self._tasks = Tasks("choice of drivers")
 
     @property
@@ -85,18 +85,22 @@ class Choosing:
         """Whether the contained driver worked when last looked at."""
         return self._health is not None and self._health.works
 
-    def subscribe(self, callback: Callable[[], object]) -> None:
-        """Have ``callback`` called whenever the contained driver begins to work. It may not wait."""
+    def subscribe(self, callback: Callable[[bool], object]) -> None:
+        """Have ``callback`` called with whether the contained driver works, whenever that changes. It may not wait."""
         self._subscribers.append(callback)
 
     async def start(self) -> None:
         """Look for the first time, and then from time to time, where the contained driver is wanted."""
+        if self.contained in self._drivers:
+            self._drivers[self.contained].on_doubt = self._suspect
         if self.usual != self.local and self.contained in self._drivers:
             await self.look()
             self._tasks.run(self._look_for_ever())
 
     async def aclose(self) -> None:
         """Look no more. Twice is harmless."""
+        if self.contained in self._drivers:
+            self._drivers[self.contained].on_doubt = None
         await self._tasks.aclose()
 
     async def choose(self, wish: str | None) -> Choice:
@@ -153,6 +157,9 @@ class Choosing:
         self._looked = float("-inf")
         await self.look()
 
+    def _suspect(self) -> None:
+        self._tasks.run(self.doubt())
+
     async def _see(self) -> None:
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
@@ -170,12 +177,12 @@ class Choosing:
             self._worked = self._looked
         if before is not None and before.works == health.works:
             return
-        if not health.works:
+        if health.works:
+            log.info("containers can be used: %s %s", self.contained, health.version)
+        else:
             log.warning("containers cannot be used: %s", health.reason)
-            return
-        log.info("containers can be used: %s %s", self.contained, health.version)
         for callback in list(self._subscribers):
-            callback()
+            callback(health.works)
 
     async def _look_for_ever(self) -> None:
         while True:

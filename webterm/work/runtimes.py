@@ -22,6 +22,7 @@ from webterm.work.admission import no_such
 from webterm.work.choosing import Choice, Choosing
 from webterm.work.endings import Ending, MemberChanged, MemberGone, WorkspaceGone
 from webterm.work.idle import Idle, InUse
+from webterm.work.outages import Outages
 from webterm.work.plans import Plans
 from webterm.work.runtime_news import OnRuntime, RuntimeChanged, RuntimeNews, RuntimeStatus
 from webterm.work.whereabouts import Whereabouts
@@ -76,7 +77,7 @@ class Runtimes:
         )
         self.idle.subscribe(self._is_viewed)
         self._tasks = Tasks("runtimes")
-        choosing.subscribe(lambda: self._tasks.run(self._adopt()))
+        self._outages = Outages(workspaces, drivers, choosing, self._where, self._news, self._take_over, clock=clock)
         workspaces.subscribe(self._on_ending)
 
     def subscribe(self, callback: OnRuntime) -> None:
@@ -121,6 +122,7 @@ class Runtimes:
         """Stop starting and stopping. Runtimes stay as they are. Twice is harmless."""
         await self.idle.aclose()
         await self.choosing.aclose()
+        await self._outages.aclose()
         await self._tasks.aclose()
 
     async def end_containers(self) -> None:
@@ -293,19 +295,6 @@ class Runtimes:
         except WebtermError as error:
             log.warning("workspace %s: what runs there is not looked after: %s", workspace, error)
 
-    async def _adopt(self) -> None:
-        """Containers can be used from now on: take those over that are there, and remove those that nobody wants."""
-        self._news.clear_failures()
-        driver = self._drivers[self.choosing.contained]
-        try:
-            wanted = await self._workspaces.present()
-            await self._where.collect(self.choosing.contained, wanted)
-            for workspace in wanted:
-                if self._where.last(workspace) is None and await driver.is_up(workspace):
-                    await self._take_over(workspace)
-        except WebtermError as error:
-            log.warning("containers that were there before are not looked after: %s", error)
-
     def _begin(self, choice: Choice, runtime: Runtime) -> asyncio.Task[None]:
         """The start of a runtime, whoever asked for it first."""
         self._check_not_stopping(runtime.workspace)
@@ -386,7 +375,7 @@ class Runtimes:
         if elsewhere or workspace in self._stops or workspace in self._starts:
             return
         self._where.forget(workspace)
-        self._news.tell(workspace, RuntimeState.ABSENT, reason)
+        self._outages.ended(workspace, reason)
 
     def _on_ending(self, ending: Ending) -> None:
         """Rights that end do so on what runs."""

@@ -34,6 +34,8 @@ class Whereabouts:
         self._at: dict[WorkspaceId, Choice] = {}
         self._coming: set[WorkspaceId] = set()
         self._bare: set[WorkspaceId] = set()  # without a sandbox or container that could be asked
+        self._owed: set[WorkspaceId] = set()  # to be stopped when their engine is back
+        self._paying = asyncio.Lock()
         self._users: list[InUse] = []
 
     def subscribe(self, in_use: InUse) -> None:
@@ -70,6 +72,10 @@ class Whereabouts:
         """Which workspaces are there."""
         return [workspace for workspace, choice in self._at.items() if choice.driver == driver]
 
+    def settled_at(self, driver: str) -> list[WorkspaceId]:
+        """Which workspaces are there, without those that are just being started."""
+        return [workspace for workspace in self.at(driver) if workspace not in self._coming]
+
     async def seek(self, found: Workspace) -> Choice | None:
         """As `find`, also where nobody has used its driver since the server started."""
         await self._choosing.look_for(found.environment.driver)
@@ -94,34 +100,34 @@ class Whereabouts:
 
         ``own``: it is the workspace of who asks. Others do not take it out of its container: what its owner runs would
         join it, which on this machine nothing may confine. Raises `webterm.errors.Conflict` for another than the
-        workspace's, `webterm.errors.NoSuchDriver` and `webterm.errors.ReadOnly`.
+        workspace's, `webterm.errors.NoSuchDriver`, `webterm.errors.ReadOnly` and `webterm.errors.Unavailable`.
         """
-        its = found.environment.driver
-        if asked is not None and its is not None and asked != its:
-            raise Conflict(f"programs of this workspace run with the driver {its}, not {asked[:64]}")
-        wish = asked or its
-        here = await self.seek(found) if wish is None or wish in self._homes else None
-        if here is None:
-            choice = await self._choosing.choose(wish)
-            if not own and asked == self._choosing.local and (await self._choosing.choose(its)).driver != asked:
-                raise ReadOnly(f"only the person whose workspace it is may start it with the driver {asked}")
-            return choice
-        if asked is not None and asked != here.driver:
-            raise Conflict(f"this workspace runs with the driver {here.driver} now; stop it to change that")
-        return here
+        choice = await self._choose(found, asked, own=own)
+        if choice.driver == self._choosing.contained:
+            await self._pay(found.id)
+        return choice
 
     async def stop(self, workspace: WorkspaceId) -> None:
-        """End everything of a workspace, wherever it is. Raises `webterm.errors.Unavailable`."""
+        """End everything of a workspace, wherever it is. Raises `webterm.errors.Unavailable`.
+
+        What cannot be asked now is stopped when it can be, and before anything is started there.
+        """
         known = self._at.get(workspace)
         for name, driver in self._drivers.items():  # another than now may have been the workspace's when it was started
-            away = name == self._choosing.contained and not self._choosing.works
-            if not away or (known is not None and known.driver == name):
+            contained = name == self._choosing.contained
+            if contained:
+                self._owed.add(workspace)
+            if not contained or self._choosing.works or (known is not None and known.driver == name):
                 await driver.stop(workspace)
+                self._owed.discard(workspace)
         self.forget(workspace)
 
     async def collect(self, name: str, wanted: frozenset[WorkspaceId]) -> None:
         """Remove what a driver has of others than the ``wanted`` workspaces, as far as that can be done now."""
         try:
+            if name == self._choosing.contained:
+                for workspace in list(self._owed):
+                    await self._pay(workspace)
             for line in await self._drivers[name].collect(wanted) if name in self._drivers else ():
                 log.info("removed %s", line)
         except WebtermError as error:
@@ -140,6 +146,28 @@ class Whereabouts:
                 if isinstance(failed, Exception):
                     log.warning("a container could not be stopped: %s", failed)
 
+    async def _choose(self, found: Workspace, asked: str | None, *, own: bool) -> Choice:
+        its = found.environment.driver
+        if asked is not None and its is not None and asked != its:
+            raise Conflict(f"programs of this workspace run with the driver {its}, not {asked[:64]}")
+        wish = asked or its
+        here = await self.seek(found) if wish is None or wish in self._homes else None
+        if here is None:
+            choice = await self._choosing.choose(wish)
+            if not own and asked == self._choosing.local and (await self._choosing.choose(its)).driver != asked:
+                raise ReadOnly(f"only the person whose workspace it is may start it with the driver {asked}")
+            return choice
+        if asked is not None and asked != here.driver:
+            raise Conflict(f"this workspace runs with the driver {here.driver} now; stop it to change that")
+        return here
+
+    async def _pay(self, workspace: WorkspaceId) -> None:
+        """Stop what was to stop while its engine was away."""
+        async with self._paying:
+            if workspace in self._owed:
+                await self._drivers[self._choosing.contained].stop(workspace)
+                self._owed.discard(workspace)
+
     async def _holds(self, name: str, workspace: WorkspaceId) -> bool:
         if workspace in self._bare:
             return any(in_use(workspace) for in_use in self._users)
@@ -148,6 +176,8 @@ class Whereabouts:
     async def _is_up(self, name: str, workspace: WorkspaceId) -> bool:
         if name == self._choosing.contained and not self._choosing.works:
             return False  # it could not be asked, or was not wanted so far
+        if name == self._choosing.contained and workspace in self._owed:
+            return False  # what is there has only not been stopped yet
         try:
             async with asyncio.timeout(PATIENCE):
                 return await self._drivers[name].is_up(workspace)
