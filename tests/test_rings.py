@@ -15,8 +15,9 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "webterm"
 
 VOCABULARY = (
-    "errors", "ids", "access", "settings_checks", "settings_accounts", "settings_workspaces", "settings_runtimes",
-    "settings", "settings_sources", "exits", "execution", "runtime", "session", "events", "datadir", "running",
+    "errors", "ids", "access", "tasks", "settings_checks", "settings_accounts", "settings_workspaces",
+    "settings_runtimes", "settings", "settings_sources", "exits", "execution", "runtime", "session", "events",
+    "datadir", "running",
 )  # fmt: skip
 """Ring 0. Each may import those before it."""
 MACHINERY = ("drivers", "keeper", "hub", "store", "clients", "files")

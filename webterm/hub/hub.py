@@ -17,12 +17,12 @@ from webterm.hub.intake import Intake
 from webterm.hub.log import Log
 from webterm.hub.record import Record
 from webterm.hub.scanner import clean_title
-from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import State, Terminal
 from webterm.hub.viewer import Parting
 from webterm.ids import ProofId, TerminalId, UserId, WorkspaceId, new_terminal_id
 from webterm.runtime import Runtime
 from webterm.session import Driver, Launch, Session, Size
+from webterm.tasks import Tasks
 
 _SWEEP_EVERY, _SWEEP_AT_MOST_EVERY = 30.0, 0.5  # seconds
 _logger = logging.getLogger(__name__)

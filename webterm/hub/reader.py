@@ -10,8 +10,8 @@ from typing import Protocol
 from webterm.errors import TerminalExited
 from webterm.hub.intake import Intake
 from webterm.hub.log import Log
-from webterm.hub.tasks import Tasks
 from webterm.session import Exit, Session
+from webterm.tasks import Tasks
 
 BUDGET = 32 * 1024
 """Bytes read from one program before others get their turn."""

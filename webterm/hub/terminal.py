@@ -23,10 +23,10 @@ from webterm.hub.reader import Reader
 from webterm.hub.record import Record
 from webterm.hub.repaint import Repaint
 from webterm.hub.scanner import clean_title
-from webterm.hub.tasks import Tasks
 from webterm.hub.viewer import Event, Gone, InputPaused, Item, Parting, TitleChanged, Viewer, ViewerState
 from webterm.ids import ProofId, TerminalId, UserId
 from webterm.session import Exit, Session, Size
+from webterm.tasks import Tasks
 
 VIEWERS = 256
 """How many may look at one terminal at a time."""

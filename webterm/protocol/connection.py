@@ -21,7 +21,6 @@ from webterm.errors import (
     WebtermError,
 )
 from webterm.hub.input import INPUT_LIMIT
-from webterm.hub.tasks import Tasks
 from webterm.hub.terminal import Attachment, Terminal
 from webterm.hub.viewer import ViewerState
 from webterm.ids import ProofId
@@ -34,6 +33,7 @@ from webterm.protocol.outgoing import Outgoing
 from webterm.protocol.speaker import MakeSpeaker
 from webterm.protocol.speaking import Speaking
 from webterm.session import MAX_COLS, MAX_ROWS, Size
+from webterm.tasks import Tasks
 from webterm.terminals.rules import Order, TerminalRules
 
 MESSAGE_LIMIT = 1024 * 1024

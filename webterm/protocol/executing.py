@@ -14,12 +14,12 @@ from webterm.access import Scope
 from webterm.errors import InputOverflow, InvalidRequest, NoSuchChannel, TerminalExited
 from webterm.execution import Stream
 from webterm.exits import Exit
-from webterm.hub.tasks import Tasks
 from webterm.protocol import exec_messages, messages
 from webterm.protocol.exec_messages import EndInput, Exec, Line, LineDone, LineOutput, LinesOpened, OpenLines
 from webterm.protocol.frames import encode, encode_exec_output
 from webterm.protocol.message import ChannelMessage, Message
 from webterm.protocol.speaker import Speaker, Talk
+from webterm.tasks import Tasks
 from webterm.work.executions import TIMEOUT, Command, Executions, Running
 from webterm.work.line_shells import Done, LineShells, OpenShell, State, Text
 

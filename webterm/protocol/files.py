@@ -10,13 +10,13 @@ from msgspec import UNSET
 
 from webterm.access import Scope
 from webterm.errors import LimitReached
-from webterm.hub.tasks import Tasks
 from webterm.protocol import file_messages as messages
 from webterm.protocol.file_entries import file_entries, file_entry, found_entry, next_page
 from webterm.protocol.file_paths import shown, written
 from webterm.protocol.frames import encode
 from webterm.protocol.message import Message
 from webterm.protocol.speaker import Speaker, Talk
+from webterm.tasks import Tasks
 from webterm.work.files import ANY, Files, Search
 from webterm.work.watches import FilesChanged, Watch, Watches
 

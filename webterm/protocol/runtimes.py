@@ -9,13 +9,13 @@ from typing import ClassVar, get_args
 
 from webterm.access import Role, Scope
 from webterm.errors import LimitReached, StoreUnavailable
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
 from webterm.protocol import runtime_messages as messages
 from webterm.protocol.file_messages import Done
 from webterm.protocol.message import Message
 from webterm.protocol.speaker import Speaker, Talk
 from webterm.runtime import RuntimeStats
+from webterm.tasks import Tasks
 from webterm.work.holds import Hold, Holds
 from webterm.work.looks import Looks
 from webterm.work.ports import PortChanged

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from webterm.access import Actor, Role
 from webterm.errors import NoSuchWorkspace, QuotaReached, ReadOnly
-from webterm.hub.tasks import Tasks
 from webterm.ids import UserId, WorkspaceId
 from webterm.settings import Settings
 from webterm.settings_accounts import Tier
@@ -17,6 +16,7 @@ from webterm.store import members, workspaces
 from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
 from webterm.store.workspaces import Workspace
+from webterm.tasks import Tasks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from webterm.errors import NoSuchDriver, WebtermError
-from webterm.hub.tasks import Tasks
 from webterm.runtime import DriverHealth
 from webterm.session import Driver
+from webterm.tasks import Tasks
 
 AUTO = "auto"
 LOOK_EVERY = 15.0

@@ -15,9 +15,9 @@ from webterm.errors import InvalidRequest, TerminalExited, WebtermError
 from webterm.events import CommandRun, Tell
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
 from webterm.session import Driver, Launch
+from webterm.tasks import Tasks
 from webterm.terminals.rules import PlaceOf
 from webterm.work.holds import Holds
 from webterm.work.runtime_news import RuntimeChanged

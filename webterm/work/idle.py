@@ -8,8 +8,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 from webterm.errors import WebtermError
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
+from webterm.tasks import Tasks
 
 LONGEST_WARNING = 600.0
 """Seconds before its stop at which people are told, or half of the time, where that is less."""

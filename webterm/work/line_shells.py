@@ -9,9 +9,9 @@ from typing import Self
 from webterm.access import Actor, Source
 from webterm.events import CommandRun, Tell
 from webterm.exits import Exit
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
 from webterm.session import Driver, Launch
+from webterm.tasks import Tasks
 from webterm.terminals.rules import PlaceOf
 from webterm.work.holds import Holds
 from webterm.work.line_shell import Done, LineShell, State, Text

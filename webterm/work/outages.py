@@ -6,10 +6,10 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 
 from webterm.errors import WebtermError
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
 from webterm.runtime import RuntimeState
 from webterm.session import Driver
+from webterm.tasks import Tasks
 from webterm.work.choosing import Choosing
 from webterm.work.runtime_news import RuntimeNews
 from webterm.work.whereabouts import Whereabouts

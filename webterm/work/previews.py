@@ -13,9 +13,9 @@ from webterm.access import Actor
 from webterm.accounts.secret_texts import hash_of, new_secret
 from webterm.clients.previewing import Answer, Dial, Headers, PreviewClient, Refusal, Tunnel
 from webterm.errors import LimitReached, NoSuchShare, NotSignedIn, ShuttingDown, Unavailable, WebtermError
-from webterm.hub.tasks import Tasks
 from webterm.ids import ProofId, UserId, WorkspaceId
 from webterm.store.changes import Change
+from webterm.tasks import Tasks
 from webterm.work.admission import no_such
 from webterm.work.endings import Ending, MemberGone, WorkspaceGone
 from webterm.work.preview_passes import OnEnd, Pass

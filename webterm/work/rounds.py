@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
 from webterm.errors import WebtermError
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
+from webterm.tasks import Tasks
 
 T = TypeVar("T")
 EASE = 20.0

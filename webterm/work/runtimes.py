@@ -12,11 +12,11 @@ from functools import partial
 from webterm.access import ITSELF, Actor, Role, Scope, Source
 from webterm.errors import MissingScope, RuntimeBusy, WebtermError
 from webterm.hub.hub import Hub
-from webterm.hub.tasks import Tasks
 from webterm.ids import WorkspaceId
 from webterm.runtime import Runtime, RuntimeState
 from webterm.session import Driver
 from webterm.settings import Settings
+from webterm.tasks import Tasks
 from webterm.terminals.rules import Place
 from webterm.work.admission import no_such
 from webterm.work.choosing import Choice, Choosing

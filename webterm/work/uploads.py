@@ -16,8 +16,8 @@ from webterm.access import Actor, Role
 from webterm.errors import Conflict, InvalidRequest, LimitReached, TooBig, WebtermError, WrongOffset
 from webterm.files.entries import ANY, Entry, Expected
 from webterm.files.root import Root
-from webterm.hub.tasks import Tasks
 from webterm.ids import UploadId, WorkspaceId, new_upload_id
+from webterm.tasks import Tasks
 from webterm.work.directories import Directories, Spot
 from webterm.work.files import Files
 from webterm.work.holds import Hold

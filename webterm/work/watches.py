@@ -14,8 +14,8 @@ from webterm.errors import Conflict, NoSuchWorkspace, TooManyWatches, Unavailabl
 from webterm.files.entries import Entry
 from webterm.files.root import Root
 from webterm.files.watching import Change, Happened, Watched, Watching
-from webterm.hub.tasks import Tasks
 from webterm.ids import UserId, WorkspaceId
+from webterm.tasks import Tasks
 from webterm.work.files import Files
 from webterm.work.holds import Hold
 from webterm.work.workspaces import Workspace

@@ -21,7 +21,6 @@ from webterm.errors import (
     ReadOnly,
 )
 from webterm.files.root import Root
-from webterm.hub.tasks import Tasks
 from webterm.ids import UserId, WorkspaceId, new_workspace_id
 from webterm.settings import Settings
 from webterm.settings_accounts import Tier
@@ -29,6 +28,7 @@ from webterm.store import audit, workspace_changes, workspaces
 from webterm.store.engine import Connection, Store
 from webterm.store.members import Member
 from webterm.store.workspaces import Environment, EnvironmentLimits, Workspace
+from webterm.tasks import Tasks
 from webterm.work.admission import Admission, Seen, no_such
 from webterm.work.allowed_images import AllowedImages
 from webterm.work.directories import Directories, Spot

@@ -27,6 +27,11 @@ class Tasks:
         task.add_done_callback(self._done)
         return task
 
+    async def finish(self) -> None:
+        """Wait for the ends of all that run now. Cancelling leaves them running."""
+        if self._running:
+            await asyncio.wait(set(self._running))
+
     def cancel(self) -> None:
         """Cancel all. They may run a little longer."""
         for task in self._running:
@@ -36,7 +41,7 @@ class Tasks:
         """Cancel all and wait for their ends."""
         self.cancel()
         if self._running:
-            await asyncio.wait(self._running)
+            await asyncio.wait(set(self._running))
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
