@@ -237,6 +237,16 @@ async def test_pages_of_ours_load_no_part_of_an_app(app: App, inside: str) -> No
             assert answer.status == 403
 
 
+async def test_people_read_why_there_is_nothing_to_see(app: App) -> None:
+    """In a tab as in a frame, and programs are told as ever."""
+    kinds = {"document": "text/plain", "iframe": "text/plain", "empty": "application/problem+json"}
+    for dest, kind in kinds.items():
+        headers = {"Sec-Fetch-Dest": dest, "Sec-Fetch-Mode": "cors" if dest == "empty" else "navigate"}
+        async with bare(**headers) as client, client.get(app.running.url(f"{app.base}/~{'x' * 43}/")) as answer:
+            assert (answer.status, answer.content_type) == (404, kind)
+            assert "this link to a preview is wrong, or no longer good" in await answer.text()
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

@@ -28,7 +28,7 @@ from webterm.web.preview_places import (
     view_at_host,
     workspace_of_origin,
 )
-from webterm.web.previewing import in_frame, opened_by, passed_on
+from webterm.web.previewing import in_page, opened_by, passed_on
 from webterm.web.row import Handler, Row
 from webterm.web.site import Site, site, work
 from webterm.work.previews import Pass
@@ -83,7 +83,7 @@ async def _serve(request: web.Request) -> web.StreamResponse:
     try:
         return await (_enter if raw.partition("?")[0].startswith(OURS) else _visit)(request, place)
     except (Forbidden, NotFound, NotSignedIn) as error:
-        return in_frame(request, error, view_at_host(request, place))
+        return in_page(request, error, view_at_host(request, place))
 
 
 async def _visit(request: web.Request, place: Place) -> web.StreamResponse:

@@ -28,6 +28,8 @@ REFUSED = frozenset({"CONNECT", "TRACE"})
 """Methods that are for proxies."""
 BARE = frozenset({204, 304})
 """Statuses of answers without a body."""
+SEEN = frozenset({"document", "iframe"})
+"""What browsers ask for that people look at."""
 
 
 async def opened_by(request: web.Request, secret: str, place: Place) -> Pass:
@@ -71,15 +73,15 @@ async def passed_on(request: web.Request, given: Pass, view: View, target: str) 
                 return await _answered(request, given, view, target, span)
     except (NoSuchPort, Unavailable) as error:
         _remember(request, given, target)
-        return in_frame(request, error, view)
+        return in_page(request, error, view)
 
 
-def in_frame(request: web.Request, error: WebtermError, view: View) -> web.Response:
-    """Why there is nothing to see, for who looks at a frame: there, browsers do not show our other refusals.
+def in_page(request: web.Request, error: WebtermError, view: View) -> web.Response:
+    """Why there is nothing to see, for people, who look at a tab or a frame: what programs are told is not for them.
 
-    Raises ``error`` for everybody else.
+    In frames browsers would not even show it. Raises ``error`` for everybody else.
     """
-    if BEGUN in request or request.headers.get("Sec-Fetch-Dest") != "iframe":
+    if BEGUN in request or request.headers.get("Sec-Fetch-Dest") not in SEEN:
         raise error
     headers = back([("Content-Type", "text/plain; charset=utf-8")], view)
     response = web.Response(status=error.status, body=str(error).encode("utf-8", "replace"), headers=list(headers))

@@ -26,7 +26,7 @@ from webterm.web.preview_places import (
     port_of,
     view_on_path,
 )
-from webterm.web.previewing import check_own, in_frame, opened_by, passed_on
+from webterm.web.previewing import check_own, in_page, opened_by, passed_on
 from webterm.web.row import Row
 from webterm.web.site import site, visitor, work
 from webterm.work.previews import Pass
@@ -40,7 +40,7 @@ async def arrive(request: web.Request) -> web.StreamResponse:
     try:
         return await _arrived(request)
     except (Forbidden, NotFound) as error:
-        return in_frame(request, error, view_on_path(request, _place(request), None))
+        return in_page(request, error, view_on_path(request, _place(request), None))
 
 
 async def _arrived(request: web.Request) -> web.StreamResponse:
@@ -70,7 +70,7 @@ async def visit(request: web.Request) -> web.StreamResponse:
     except (NoSuchShare, RateLimited) as error:
         if is_navigation(request) and "Cookie" in request.headers:  # of somebody who may get another one
             return web.Response(status=303, headers={"Location": base_of(site(request), place) + target})
-        return in_frame(request, error, view_on_path(request, place, None))
+        return in_page(request, error, view_on_path(request, place, None))
     check_own(request)
     return await passed_on(request, given, view_on_path(request, place, secret), target)
 
