@@ -124,7 +124,8 @@ async def test_neighbours_are_kept_apart_also_where_bridges_are_not_filtered(
 async def test_what_is_swept_away_comes_back(own_engine: OwnEngine, tmp_path: Path) -> None:
     engine = own_engine.engine
     await asyncio.to_thread(images.ensure, Path(engine.socket))
-    async with ground(own_engine, tmp_path) as here:
+    engine.call("POST", f"/images/{DEBIAN}/tag", repo="test", tag="guard")
+    async with ground(own_engine, tmp_path, guard_image="test:guard") as here:
         containers = here.containers
         ended: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         containers.on_ended = lambda *said: ended.put_nowait(said)
@@ -136,6 +137,14 @@ async def test_what_is_swept_away_comes_back(own_engine: OwnEngine, tmp_path: Pa
         await until_guarded(engine, power)
         for table in (TABLE, BRIDGE_TABLE):
             assert engine.execute(power, "nft", "delete", *table.split())[0] == 0
+        await until_guarded(engine, power)
+
+        engine.call("DELETE", "/images/test:guard")
+        assert engine.execute(power, "nft", "delete", *TABLE.split())[0] == 0
+        while not here.networks.problem:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(0.02)
+        assert await here.networks.ready("internet") == ISOLATED  # nobody else gets one that nothing guards
+        engine.call("POST", f"/images/{DEBIAN}/tag", repo="test", tag="guard")
         await until_guarded(engine, power)
 
         await containers.stop(runtime.workspace)

@@ -34,6 +34,7 @@ from webterm.drivers.docker_rules import (
 from webterm.drivers.kernel_tables import has_table, is_here
 from webterm.errors import EngineUnavailable, ImageMissing, Unavailable, WebtermError
 from webterm.runtime import Progress
+from webterm.tasks import Tasks
 
 _log = logging.getLogger("webterm.drivers")
 
@@ -90,7 +91,8 @@ class Networks:
         self._guard: _Guard | None = None
         self._retry = 0.0
         self._asked = asyncio.Event()
-        self._looking: asyncio.Task[None] | None = None
+        self._looks = False
+        self._tasks = Tasks("networks of containers")
         self._unsubscribe = engine.subscribe(self._hear)
 
     async def ready(self, reach: Reach, progress: Progress = lambda _line: None) -> str:
@@ -168,9 +170,7 @@ class Networks:
     async def aclose(self) -> None:
         """End what is under way. Networks and guard stay. Twice is harmless."""
         self._unsubscribe()
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait([self._looking])
+        await self._tasks.aclose()
 
     def _hear(self, news: EngineNews) -> None:
         if news.kind == "down":  # whatever the machine has gone through meanwhile
@@ -178,8 +178,9 @@ class Networks:
             self._made.clear()
         elif news.kind == "up":
             self._asked.set()
-            if self._looking is None:
-                self._looking = asyncio.get_running_loop().create_task(self._look_after())
+            if not self._looks:
+                self._looks = True
+                self._tasks.run(self._look_after())
 
     async def _look_after(self) -> None:
         """See to it that the guard is there, for ever."""
@@ -193,14 +194,18 @@ class Networks:
                     await self._look(anew=asked)
             except WebtermError as error:
                 _log.warning("the guard of containers' networks could not be looked at: %s", error)
+            except Exception:
+                _log.exception("the guard of containers' networks could not be looked at")
 
     async def _look(self, *, anew: bool) -> None:
         """``anew``: what the rules depend on may be otherwise now."""
         async with self._lock:
             if not anew and self._guard is not None and await asyncio.to_thread(_is_there, self._guard):
                 return
-            if await self._images.find(self._guard_image) is not None:  # else it is made when somebody needs it
-                await self._try_to_guard(lambda _line: None)
+            if await self._images.find(self._guard_image) is None and not await self._is_needed():
+                self._guard = None  # whoever needs it waits until it is made
+                return
+            await self._try_to_guard(lambda _line: None)
 
     async def _is_needed(self) -> bool:
         """Whether any container is in our networks, whosever it is."""
@@ -228,7 +233,7 @@ class Networks:
         except WebtermError as error:
             self._give_up(f"what it could reach cannot be bounded here ({error})")
         else:
-            self.problem = ""
+            self.problem, self._retry = "", 0.0
 
     async def _look_around(self, image: str) -> Surroundings:
         """What there is about the engine's machine, and whom the engine asks for names on behalf of containers."""

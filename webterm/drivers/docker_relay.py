@@ -90,6 +90,7 @@ class _Passed:
                 return b""
             if piece[0] is Stream.STDOUT:
                 return piece[1]
+            await asyncio.sleep(0)  # it may complain for ever, faster than it is read
 
     async def write(self, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(self._stream, data)

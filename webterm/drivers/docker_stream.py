@@ -282,6 +282,7 @@ async def _read_to_end(sock: socket.socket, word: bytes, most: int) -> Ran:
             continue
         if piece is None:
             raise EngineUnavailable("a script in a container was ended by something else")
+        await asyncio.sleep(0)  # there may always be more: others have to get their turn, and the time limit
         stream, data = piece
         if stream is Stream.STDOUT:
             said += data[: most - len(said)]
