@@ -10,24 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from webterm.drivers.guarding import EASE, End, Guard
 from webterm.drivers.nameless import nameless_bytes
 from webterm.ids import WorkspaceId
-
-_log = logging.getLogger("webterm.drivers")
 
 INTERVAL = 1.0
 """Seconds between two looks."""
 RECOUNT = 15.0
 """Seconds after which a workspace is counted again though its disk is no fuller: others may have freed room."""
-_SHARE = 20
-"""At most one part in so many of the time is spent on counting one workspace for that reason."""
 RESERVE = 256 * 1024 * 1024
 RESERVE_SHARE = 0.02
 """Of a disk's size: when less than this, or `RESERVE`, is free, whoever has written most has to stop.
@@ -40,9 +35,6 @@ _DEEPEST = 128
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WORTH_ENDING = 1024 * 1024
 _ENTRIES_WORTH_ENDING = 1000
-
-End = Callable[[WorkspaceId, str], Awaitable[None]]
-"""Ends the programs of a workspace, and tells them why."""
 
 
 @dataclass(slots=True)
@@ -74,7 +66,7 @@ class _Watched:
             self.held = (self.held or 0) + (max(0, self.free - free) if self.free else 0)
         self.free = free
         now = time.monotonic()
-        self.due = now + max(self.recount, _SHARE * (now - begun))
+        self.due = now + max(self.recount, EASE * (now - begun))
         return self.held
 
     def may_exceed(self, free: int) -> bool:
@@ -84,15 +76,12 @@ class _Watched:
         return bool(self.limit) and (self.held + grown > self.limit or time.monotonic() >= self.due)
 
 
-class DiskGuard:
-    """Watches workspaces in a task of its own as long as there are any."""
+class DiskGuard(Guard[_Watched]):
+    """Watches workspaces as long as there are any."""
 
     def __init__(self, end: End, interval: float = INTERVAL, recount: float = RECOUNT) -> None:
-        self._end = end
-        self._interval = interval
+        super().__init__(end, interval=interval)
         self._recount = recount
-        self._watched: dict[WorkspaceId, _Watched] = {}
-        self._task: asyncio.Task[None] | None = None
 
     async def watch(self, workspace: WorkspaceId, files: Path, limit: int, process: int) -> None:
         """Look after a workspace: ``limit`` in bytes, 0 for as much as the disk has.
@@ -104,31 +93,13 @@ class DiskGuard:
             self._watched[workspace] = _Watched(
                 files, limit, process, free=room, free_entries=entries, recount=self._recount
             )
-        if self._task is None or self._task.done():
-            self._task = asyncio.get_running_loop().create_task(self._run())
+        self._begin()
 
-    def forget(self, workspace: WorkspaceId) -> None:
-        """No longer. Harmless where it is not watched."""
-        self._watched.pop(workspace, None)
-
-    async def aclose(self) -> None:
-        """Look after nothing any more. Twice is harmless."""
-        self._watched.clear()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _run(self) -> None:
-        while self._watched:
-            await asyncio.sleep(self._interval)
-            offenders = await asyncio.to_thread(find_offenders, dict(self._watched))
-            for workspace, reason in offenders.items():
-                if workspace in self._watched:
-                    _log.warning("programs of workspace %s are ended: %s", workspace, reason)
-                    try:
-                        await self._end(workspace, reason)
-                    except Exception:
-                        _log.exception("they could not be ended")
+    async def look(self) -> None:
+        offenders = await asyncio.to_thread(find_offenders, dict(self._watched))
+        for workspace, reason in offenders.items():
+            if workspace in self._watched:
+                await self._end_all_in(workspace, reason)
 
 
 def find_offenders(watched: dict[WorkspaceId, _Watched]) -> dict[WorkspaceId, str]:

@@ -7,9 +7,9 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from webterm.drivers.docker_endings import Endings
 from webterm.drivers.docker_engine import EngineRefusal
@@ -23,6 +23,7 @@ from webterm.errors import LaunchFailed, ShuttingDown, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.runtime import DriverHealth, Progress, Runtime, RuntimeProcess, RuntimeStats
 from webterm.session import Driver, Execution, Launch, Session, Size
+from webterm.tasks import Tasks
 
 if TYPE_CHECKING:
     from webterm.drivers.docker_containers import Container, Containers
@@ -75,7 +76,7 @@ class DockerDriver(Driver):
         self._opening: set[str] = set()
         self._sessions: dict[str, DockerSession] = {}
         self._executions: dict[str, DockerExecution] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("programs in containers")
         self._closed = False
         self._unsubscribe = engine.subscribe(self._hear)
         keeping.on_lost(self._keeper_lost)
@@ -199,10 +200,7 @@ class DockerDriver(Driver):
         if not self._closed:
             self._closed = True
             self._unsubscribe()
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._tasks.aclose()
         fleeting = [session for session in self._sessions.values() if session.token is None]
         ending: list[_Program] = [*fleeting, *self._executions.values()]
         await asyncio.gather(*(each.aclose() for each in ending))
@@ -304,7 +302,7 @@ class DockerDriver(Driver):
                 if program.place.exec == news.exec:
                     program.check()
         elif news.kind == "up":
-            self._own(self._sweep())
+            self._tasks.run(self._sweep())
 
     async def _sweep(self) -> None:
         """End what is left in containers of programs that nobody has any more.
@@ -323,7 +321,7 @@ class DockerDriver(Driver):
             _log.info("what is left of programs in containers stays for now: %s", error)
 
     def _keeper_lost(self) -> None:
-        self._own(self._hold_again())
+        self._tasks.run(self._hold_again())
 
     async def _hold_again(self) -> None:
         """Another keeper holds the streams from now on."""
@@ -332,11 +330,6 @@ class DockerDriver(Driver):
                 await session.hold()
         with contextlib.suppress(Unavailable):
             await self._connected()
-
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _place_of(launch: Launch) -> Runtime:

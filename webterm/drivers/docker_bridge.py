@@ -8,6 +8,8 @@ import socket
 import ssl
 from typing import Protocol
 
+from webterm.tasks import Tasks
+
 _CHUNK = 64 * 1024
 
 
@@ -31,7 +33,7 @@ class Bridges:
     """Passes bytes on between connections and sockets of ours, in tasks that end here."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("bridges to a container engine")
 
     async def bridge(self, sock: socket.socket, context: ssl.SSLContext, name: str) -> socket.socket:
         """A non-blocking socket that stands for ``sock``, connected to a server that is called ``name``.
@@ -55,17 +57,12 @@ class Bridges:
             raise
         for end in (ours, theirs):
             end.setblocking(False)
-        task = asyncio.get_running_loop().create_task(_pass_on(line, ours))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.run(_pass_on(line, ours))
         return theirs
 
     async def aclose(self) -> None:
         """Cut all of them. Twice is harmless."""
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._tasks.aclose()
 
 
 class _Sealed:

@@ -8,11 +8,11 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from webterm.drivers.disk_guard import DiskGuard, End
+from webterm.drivers.disk_guard import DiskGuard
 from webterm.drivers.docker_container import Container, described, why_ended
 from webterm.drivers.docker_engine import Engine, EngineInfo, EngineRefusal
 from webterm.drivers.docker_faults import NetworkGone, PortTaken, put_in_words
@@ -22,10 +22,12 @@ from webterm.drivers.docker_network import Networks, Reach
 from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE, EngineNews
 from webterm.drivers.docker_shape import FIRST, Shape, check_users, container, container_name, etc_files, user_of
 from webterm.drivers.finishing import finished
+from webterm.drivers.guarding import End
 from webterm.drivers.ownership import give, give_all, write_public
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.runtime import OnRuntimeEnded, Progress, Runtime
+from webterm.tasks import Tasks
 
 __all__ = ["Container", "Containers"]
 
@@ -85,7 +87,7 @@ class Containers:
         self._sure = False
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
         self._making = asyncio.Semaphore(AT_ONCE)
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._tasks = Tasks("containers")
         self.evict: End = self._evict
         self._guard = DiskGuard(self._end)
         self._layers = LayerGuard(engine, disk, self._end)
@@ -176,10 +178,7 @@ class Containers:
         """Look after them no more; they stay. Twice is harmless."""
         self._unsubscribe()
         await asyncio.gather(self._guard.aclose(), self._layers.aclose())
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.aclose()
         self._up.clear()
 
     def _lock(self, workspace: WorkspaceId) -> asyncio.Lock:
@@ -250,7 +249,7 @@ class Containers:
             await self._remove(runtime.workspace)
             raise Unavailable(f"the image {runtime.image or self._image} cannot be used: {why_ended(state)}")
         if os.geteuid() == 0:  # programs that ran on this machine without being confined have made files of root's
-            self._own(asyncio.to_thread(give_all, runtime.files, user_of(runtime)))
+            self._tasks.run(asyncio.to_thread(give_all, runtime.files, user_of(runtime)))
         return found
 
     async def _create(self, name: str, wanted: dict[str, Any]) -> None:
@@ -352,14 +351,9 @@ class Containers:
         if news.kind == "down":
             self._info, self._sure, self._before = None, False, frozenset(known.id for known in self._up.values())
         elif news.kind == "up":
-            self._own(self._look_again())
+            self._tasks.run(self._look_again())
         elif news.kind == "die" and news.workspace in self._up and self._up[news.workspace].id == news.container:
-            self._own(self._bury(self._up[news.workspace], _STOPPED if news.container in self._before else ""))
-
-    def _own(self, work: Coroutine[Any, Any, object]) -> None:
-        task: asyncio.Task[object] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+            self._tasks.run(self._bury(self._up[news.workspace], _STOPPED if news.container in self._before else ""))
 
     async def _look_again(self) -> None:
         """See what has become of containers while nobody could be asked."""

@@ -6,7 +6,6 @@ what has put it off is found as a child, or by its session. Only with the contai
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import re
@@ -18,6 +17,7 @@ from webterm.drivers.docker_program import MARK, PREFIX, Place
 from webterm.drivers.docker_stream import run
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
+from webterm.tasks import Tasks
 
 if TYPE_CHECKING:
     from webterm.drivers.docker_engine import Engine
@@ -138,7 +138,7 @@ class Endings:
     def __init__(self, engine: Engine, last_resort: Callable[[WorkspaceId, str], Awaitable[None]]) -> None:
         self._engine = engine
         self._last_resort = last_resort
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("endings in containers")
 
     async def end(
         self, container: str, user: str, token: str, *, leader: int | None = None, grace: float = 0
@@ -179,9 +179,7 @@ class Endings:
 
     def end_soon(self, container: str, user: str, token: str) -> None:
         """Kill what has come of a program that nobody will see. It is under way; `aclose` waits for it."""
-        task = asyncio.get_running_loop().create_task(self._end_unseen(container, user, token))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.run(self._end_unseen(container, user, token))
 
     async def tokens(self, container: str, user: str, workspace: WorkspaceId) -> set[str]:
         """Of which programs there is something in a container.
@@ -208,8 +206,7 @@ class Endings:
 
     async def aclose(self) -> None:
         """Wait for what is under way. Twice is harmless."""
-        if self._tasks:
-            await asyncio.wait(set(self._tasks))
+        await self._tasks.finish()
 
     async def _end_unseen(self, container: str, user: str, token: str) -> None:
         try:

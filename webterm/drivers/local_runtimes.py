@@ -18,7 +18,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from webterm.drivers import cgroups
-from webterm.drivers.disk_guard import DiskGuard, End
+from webterm.drivers.disk_guard import DiskGuard
+from webterm.drivers.guarding import End
 from webterm.drivers.local_tokens import holder_token
 from webterm.drivers.ownership import give, write_public
 from webterm.drivers.sandbox_entry import Bounds, Sandbox, way_in
@@ -37,6 +38,7 @@ from webterm.ids import WorkspaceId
 from webterm.keeper.client import KeeperClient, KeeperError, Taken
 from webterm.runtime import OnRuntimeEnded, Progress, Runtime
 from webterm.session import Exit
+from webterm.tasks import Tasks
 
 _log = logging.getLogger("webterm.drivers")
 
@@ -91,7 +93,7 @@ class LocalRuntimes:
         self._exits = exits
         self._up: dict[WorkspaceId, Holder] = {}
         self._locks: dict[WorkspaceId, asyncio.Lock] = {}
-        self._burials: set[asyncio.Task[None]] = set()
+        self._burials = Tasks("sandboxes")
         self._proving = asyncio.Lock()
         self._proof: Proof | None = None
         self._guard = DiskGuard(evict)
@@ -145,8 +147,7 @@ class LocalRuntimes:
     async def aclose(self) -> None:
         """Let go: sandboxes in which programs run stay up, others end. Raises `webterm.errors.Unavailable`."""
         await self._guard.aclose()
-        if self._burials:
-            await asyncio.wait(set(self._burials))
+        await self._burials.finish()
         for workspace, holder in list(self._up.items()):
             async with self._lock(workspace):
                 if workspace in self._up and not await asyncio.to_thread(_is_used, holder.sandbox):
@@ -276,9 +277,7 @@ class LocalRuntimes:
     def _ended(self, workspace: WorkspaceId, holder: Holder) -> None:
         if self._up.get(workspace) is holder:  # else somebody has asked for it
             self._gone(workspace, holder)
-            burial = asyncio.get_running_loop().create_task(self._bury(workspace, holder))
-            self._burials.add(burial)
-            burial.add_done_callback(self._burials.discard)
+            self._burials.run(self._bury(workspace, holder))
 
     async def _bury(self, workspace: WorkspaceId, holder: Holder) -> None:
         async with self._lock(workspace):
