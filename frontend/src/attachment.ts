@@ -24,6 +24,9 @@ export interface Size {
 export interface Whereabouts {
   workspace?: string | null;
   cwd?: string | null;
+  driver?: string | null;
+  /** A terminal whose program has ended, in whose place another comes: what is left out is as it was there. */
+  replaces?: string | null;
 }
 
 export class Attachment {
@@ -35,6 +38,8 @@ export class Attachment {
   /** How many messages with answers went out. */
   answers = 0;
   private replayUntil = 0;
+  /** Whether the screen holds what another program has printed, which stays above. */
+  private below = false;
   private acks: AckMeter | null = null;
   readonly feed: Feed;
 
@@ -57,6 +62,20 @@ export class Attachment {
     this.take(channel, "attaching");
     const after = this.have === null ? {} : { after: this.have };
     this.send({ type: "attach", channel, terminal: this.terminal, ...after, ...size });
+  }
+
+  /** Another program comes in the place of the one that has ended. */
+  renew(terminal: string | null = null): void {
+    this.lost();
+    this.phase = "detached";
+    this.terminal = terminal;
+    this.below = this.have !== null;
+    this.have = null;
+  }
+
+  /** What another part of the page has asked for comes on this channel. */
+  answered(channel: number): void {
+    this.take(channel, "opening");
   }
 
   /** Give up the channel, on this socket or with it. */
@@ -84,7 +103,9 @@ export class Attachment {
     }
     if (this.have !== null && offset > this.have) this.lostBytes(offset - this.have);
     this.have = offset;
-    this.feed.restart(message.preamble, { cols, rows });
+    if (this.below) this.feed.goBelow(message.preamble, { cols, rows });
+    else this.feed.restart(message.preamble, { cols, rows });
+    this.below = false;
   }
 
   /** Returns whether this is live output, not a replay. */

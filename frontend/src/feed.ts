@@ -25,6 +25,11 @@ const CANCEL = Uint8Array.of(0x18);
 // A reset keeps the colours that a program has set.
 const DEFAULT_COLOURS = "\x1b]104\x1b\\\x1b]110\x1b\\\x1b]111\x1b\\\x1b]112\x1b\\";
 
+// What a program may have left behind: another screen (which each has a saved cursor of its own), keys and a pointer that are told in its way, a hidden cursor, a
+// region that scrolls, another character set. What it has printed stays.
+const SOBER =
+  "\x1b7\x1b[?1049l\x1b[?9;1000;1002;1003;1004;1005;1006;1015;1016;2004;2026l\x1b[?1l\x1b>\x1b[=0u\x1b[!p\x1b(B\x0f\x1b[?7h\x1b[0 q";
+
 export class Feed {
   private readonly steps: Step[] = [];
   private readonly parsing: Chunk[] = [];
@@ -54,6 +59,13 @@ export class Feed {
       },
     });
     this.write({ data: DEFAULT_COLOURS + preamble, quiet: true });
+  }
+
+  /** Go on below what is there, as another program. */
+  goBelow(preamble: string, { cols, rows }: { cols: number; rows: number }): void {
+    this.write({ data: CANCEL, quiet: true });
+    this.resize(cols, rows);
+    this.write({ data: `${SOBER}${DEFAULT_COLOURS}\r\n${preamble}`, quiet: true });
   }
 
   private add(step: Step): void {

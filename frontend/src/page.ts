@@ -16,7 +16,7 @@ import { nameOf, pathOf, type Place } from "./files/places";
 import { cleanTitle } from "./titles";
 import { Rest, type Me } from "./rest";
 import { isNarrow } from "./screen";
-import type { User } from "./protocol.gen";
+import type { ServerMessage, User } from "./protocol.gen";
 import type { Keys, Tab } from "./tab";
 import type { OpenFile } from "./files/open_file";
 import { Terminals } from "./terminals";
@@ -88,6 +88,7 @@ export class Page {
       hint: (text) => this.say(text),
       remembered: sessionStorage.getItem(REMEMBERED),
       workspace: this.work.workspaces.chosen,
+      inSight: () => !document.hidden,
     });
     this.connection = new Connection(
       { open: () => new WebSocket(socketAddress(), SUBPROTOCOL), admitted: () => this.admitted() },
@@ -98,7 +99,7 @@ export class Page {
           this.terminals.ready();
           this.work.ready();
         },
-        message: (message) => this.work.message(message) || this.terminals.message(message),
+        message: (message) => this.hear(message),
         output: (frame) => this.terminals.output(frame),
         latency: (ms) => (this.latency.value = ms),
       },
@@ -121,7 +122,11 @@ export class Page {
     effect(() => this.focusNewest());
     addEventListener("online", () => this.connection.wake());
     addEventListener("pageshow", (event) => event.persisted && this.connection.wake());
-    document.addEventListener("visibilitychange", () => !document.hidden && this.connection.wake());
+    document.addEventListener("visibilitychange", () => {
+      if (document.hidden) return;
+      this.connection.wake();
+      this.terminals.wake();
+    });
     this.work.open.value = this.preferences.files.value && !isNarrow();
     effect(() => void (isNarrow() || (this.preferences.files.value = this.work.open.value)));
     this.work.start();
@@ -312,6 +317,12 @@ export class Page {
     } catch (error) {
       return !(error instanceof Refusal && error.status === 401);
     }
+  }
+
+  private hear(message: ServerMessage): void {
+    if (!this.work.message(message)) this.terminals.message(message);
+    const { type } = message;
+    if (type === "runtime" && (message.state === "ready" || message.state === "absent")) this.terminals.wake(message.workspace);
   }
 
   private meet(user: User): void {

@@ -76,6 +76,12 @@ export class XtermPane implements Pane {
     return size;
   }
 
+  /** Leave so many pixels free below it. */
+  leaveBelow(pixels: number): void {
+    this.element.style.bottom = `${pixels}px`;
+    if (pixels > 0) this.element.scrollTop = this.element.scrollHeight;
+  }
+
   scrollable(on: boolean): void {
     const before = this.element.classList.contains("scrollable");
     this.element.classList.toggle("scrollable", on);

@@ -1,6 +1,7 @@
 /** One terminal as the page shows it. */
 
 import { signal } from "@preact/signals";
+import { Again } from "./again";
 import { Attachment, type Phase, type Size, type Whereabouts } from "./attachment";
 import type { Emulator } from "./feed";
 import type { OutputFrame } from "./frames";
@@ -51,6 +52,8 @@ export interface Sending {
   total: number;
 }
 
+const ENTER = 0x0d;
+
 let keys = 0;
 
 export class Tab {
@@ -61,6 +64,9 @@ export class Tab {
   readonly phase = signal<Phase>("detached");
   /** How the program ended, in words; null while it runs. */
   readonly ended = signal<string | null>(null);
+  /** Whether it is gone with what it ran in: nobody knows how it ended. */
+  readonly isLost = signal(false);
+  readonly again: Again;
   readonly activity = signal(false);
   readonly viewers = signal<ViewerInfo[]>([]);
   readonly size = signal<Size>({ cols: 80, rows: 24 });
@@ -73,6 +79,10 @@ export class Tab {
   readonly pane: Pane;
   readonly attachment: Attachment;
   private readonly queue: InputQueue;
+  /** What runs its program, as far as known. */
+  driver: string | null = null;
+  /** Whether it is a shell, not a program that somebody asked for. */
+  private shell = true;
   private viewer: number | null = null;
   private asked: Size | null = null;
 
@@ -80,7 +90,10 @@ export class Tab {
     private readonly wire: Wire,
     makePane: MakePane,
     private readonly hint: (text: string) => void,
+    /** Start another program in the place of the one that has ended; `alone`: nobody has asked for it. */
+    private readonly startAgain: (tab: Tab, alone: boolean) => void,
   ) {
+    this.again = new Again(() => startAgain(this, true));
     this.pane = makePane({ input: (data) => this.input(data), answer: (data) => this.attachment.answer(data) });
     this.attachment = new Attachment(
       this.pane.emulator,
@@ -99,7 +112,9 @@ export class Tab {
     this.title.value = cleanTitle(info.title);
     this.workspace.value = info.workspace ?? null;
     this.size.value = { cols: info.cols, rows: info.rows };
-    if (info.state === "exited") this.ended.value = ending(info.status, info.signal);
+    this.driver = info.driver;
+    this.shell = info.argv.length === 0;
+    if (info.state === "exited") this.exited(info);
   }
 
   open(channel: number, size: Size, where: Whereabouts): void {
@@ -120,7 +135,9 @@ export class Tab {
     this.phase.value = this.attachment.phase;
     this.title.value = cleanTitle(message.title);
     this.workspace.value = message.workspace ?? null;
+    this.driver = message.driver;
     this.readOnly.value = message.role === "read";
+    if (this.readOnly.value) this.again.stop();
     this.viewer = message.viewer;
     this.sized({ cols: message.cols, rows: message.rows });
     this.watched(message.viewers);
@@ -145,9 +162,28 @@ export class Tab {
     this.lead.value = this.viewer !== null && viewers.some((viewer) => viewer.lead && viewer.id === this.viewer);
   }
 
-  exited(message: ExitedMessage): void {
-    this.ended.value = ending(message.status, message.signal);
+  exited({ status, signal }: Pick<ExitedMessage, "status" | "signal">): void {
+    const news = this.ended.value === null;
+    this.ended.value = ending(status, signal);
+    this.isLost.value = typeof status !== "number" && !signal;
     this.queue.clear();
+    if (news && this.isLost.value && this.shell && !this.readOnly.value) this.again.lost();
+  }
+
+  /** Another program runs in the place of the one that has ended; `terminal` is its id, where that is known. */
+  renew(terminal: string | null): void {
+    this.attachment.renew(terminal);
+    this.phase.value = this.attachment.phase;
+    this.ended.value = null;
+    this.isLost.value = false;
+    this.again.renewed();
+  }
+
+  /** Let go of everything. */
+  dispose(): void {
+    this.again.stop();
+    this.attachment.gone();
+    this.pane.dispose();
   }
 
   pauseInput(): void {
@@ -167,6 +203,7 @@ export class Tab {
     if (this.queue.waiting > 0) this.hint("The connection broke: part of the input was not sent");
     this.queue.pause();
     this.queue.clear();
+    this.again.unanswered();
     this.attachment.lost();
     this.phase.value = this.attachment.phase;
     this.lead.value = false;
@@ -180,6 +217,7 @@ export class Tab {
   }
 
   input(data: Uint8Array): void {
+    if (this.ended.value !== null && data.length === 1 && data[0] === ENTER) return this.startAgain(this, false);
     const refusal = this.refusal();
     if (refusal) this.hint(refusal);
     else this.queue.push(data);
@@ -208,7 +246,7 @@ export class Tab {
   }
 
   private refusal(): string | null {
-    if (this.phase.value === "gone" || this.ended.value !== null) return "This program has ended";
+    if (this.phase.value === "gone" || this.ended.value !== null) return "This program has ended: Enter starts it again";
     if (this.phase.value === "detached") return "Not connected: what you type is not sent";
     return this.readOnly.value ? "You may only look at this terminal" : null;
   }

@@ -1,7 +1,7 @@
 /** All terminals of this page, and which message is for which of them. */
 
 import { batch, computed, signal, type Signal } from "@preact/signals";
-import type { Size } from "./attachment";
+import type { Size, Whereabouts } from "./attachment";
 import type { OutputFrame } from "./frames";
 import type { ErrorMessage, ServerMessage, TerminalInfo } from "./protocol.gen";
 import { Tab, type MakePane, type Wire } from "./tab";
@@ -17,6 +17,8 @@ export interface Surroundings {
   remembered?: string | null;
   /** The workspace whose terminals are shown; null is none. */
   workspace?: Signal<string | null>;
+  /** Whether somebody can see the page: only then shells that were lost come back by themselves. */
+  inSight?: () => boolean;
 }
 
 export class Terminals {
@@ -33,6 +35,8 @@ export class Terminals {
   private lastChannel = 0;
   /** The tab that was shown last, of each workspace. */
   private readonly last = new Map<string | null, Tab>();
+  /** Those that somebody else has removed: others may have come in their places. */
+  private readonly removed = new Set<Tab>();
 
   constructor(private readonly around: Surroundings) {
     this.workspace = around.workspace ?? signal<string | null>(null);
@@ -60,6 +64,7 @@ export class Terminals {
   forget(): void {
     this.byChannel.clear();
     this.last.clear();
+    this.removed.clear();
     const tabs = this.tabs.value;
     batch(() => {
       this.tabs.value = [];
@@ -67,7 +72,7 @@ export class Terminals {
       this.listed.value = false;
       this.refused.value = null;
     });
-    for (const tab of tabs) tab.pane.dispose();
+    for (const tab of tabs) tab.dispose();
   }
 
   output(frame: OutputFrame): void {
@@ -81,6 +86,7 @@ export class Terminals {
     if (message.type === "error") return this.error(message);
     if (!("channel" in message)) return;
     const tab = this.byChannel.get(message.channel);
+    if (message.type === "attached" && tab?.again.channel === message.channel) this.renewed(tab, message.channel);
     if (tab) batch(() => this.tell(tab, message));
   }
 
@@ -94,6 +100,36 @@ export class Terminals {
     this.select(tab);
     const where = { ...(workspace === null ? {} : { workspace }), ...(cwd ? { cwd } : {}) };
     tab.open(this.number(tab), tab.pane.propose() ?? FALLBACK, where);
+  }
+
+  /** Start a program like it in the place of one that has ended. `alone`: nobody has asked for it. */
+  startAgain(tab: Tab, alone = false): void {
+    const { again, attachment, workspace } = tab;
+    if (alone && !this.mayReturn(tab)) return again.later();
+    if (!this.around.wire.connected()) return this.around.hint("Not connected");
+    if (tab.readOnly.value) return this.around.hint("You may only look at this terminal");
+    if (tab.ended.value === null || again.channel !== null) return;
+    const gone = tab.phase.value === "gone" || attachment.terminal === null;
+    const where: Whereabouts = {
+      ...(workspace.value === null ? {} : { workspace: workspace.value }),
+      ...(gone ? {} : { replaces: attachment.terminal }),
+      // Somebody else may take what there is instead; by itself it comes back to where it was.
+      ...(alone && workspace.value !== null && tab.driver !== null ? { driver: tab.driver } : {}),
+    };
+    const channel = this.number(tab);
+    again.asked(channel);
+    this.around.wire.send({ type: "open", channel, ...(tab.pane.propose() ?? tab.size.value), ...where });
+  }
+
+  /** Something has changed, here or in a workspace: shells that were lost may be able to come back. */
+  wake(workspace = this.workspace.value): void {
+    for (const tab of this.tabs.value) if (tab.workspace.value === workspace && this.mayReturn(tab)) tab.again.now();
+  }
+
+  /** Nothing is started by itself that nobody would see. */
+  private mayReturn(tab: Tab): boolean {
+    const { wire, inSight = () => true } = this.around;
+    return tab.workspace.value === this.workspace.value && wire.connected() && inSight();
   }
 
   /** Show the terminals of another workspace. */
@@ -110,13 +146,16 @@ export class Terminals {
     const last = this.last.get(workspace);
     const tab = last && shown.includes(last) ? last : shown.at(-1);
     if (tab) this.select(tab);
+    this.wake();
   }
 
   /** End the program (if it runs) and forget the terminal. */
   close(tab: Tab): void {
     const channel = tab.attachment.channel;
     if (tab.phase.value === "detached") return this.around.hint("Not connected");
-    if (channel !== null) this.around.wire.send({ type: "close", channel });
+    for (const each of [channel, tab.again.channel]) {
+      if (each !== null) this.around.wire.send({ type: "close", channel: each });
+    }
     this.drop(tab);
   }
 
@@ -166,7 +205,7 @@ export class Terminals {
     switch (message.type) {
       case "attached":
         tab.attached(message);
-        if (tab === this.active.value) this.follow(tab);
+        if (tab === this.active.value) this.enterWith(tab);
         break;
       case "output":
         this.output({ ...message, data: new TextEncoder().encode(message.data) });
@@ -201,7 +240,7 @@ export class Terminals {
   }
 
   /** The server may have put a new terminal into a workspace that nobody had named. */
-  private follow(tab: Tab): void {
+  private enterWith(tab: Tab): void {
     this.workspace.value = tab.workspace.value;
     this.last.set(tab.workspace.value, tab);
     this.fit();
@@ -210,13 +249,31 @@ export class Terminals {
   private detached(tab: Tab, reason: string): void {
     const channel = tab.attachment.channel;
     if (channel !== null) this.byChannel.delete(channel);
-    if (reason === "closed") return this.drop(tab);
+    if (reason === "closed") return this.wasRemoved(tab);
     tab.lost();
     if (reason === "revoked") tab.gone();
   }
 
+  /** By somebody else. In the place of one that had ended another may run: the list says so. */
+  private wasRemoved(tab: Tab): void {
+    if (tab.again.channel !== null) return; // that is ours, which is just coming
+    if (tab.ended.value === null) return this.drop(tab);
+    tab.gone();
+    tab.again.stop();
+    this.removed.add(tab);
+    this.around.wire.send({ type: "list" });
+  }
+
+  /** The answer to `startAgain`. */
+  private renewed(tab: Tab, channel: number): void {
+    if (tab.attachment.channel !== null) this.byChannel.delete(tab.attachment.channel);
+    tab.renew(null);
+    tab.attachment.answered(channel);
+  }
+
   private error(message: ErrorMessage): void {
     const tab = message.channel == null ? undefined : this.byChannel.get(message.channel);
+    if (tab && message.channel === tab.again.channel) return this.notAgain(tab, message);
     this.around.hint(message.message);
     if (tab?.phase.value === "opening") {
       this.refused.value = message.message;
@@ -224,7 +281,31 @@ export class Terminals {
     } else if (tab?.phase.value === "attaching") tab.gone();
   }
 
+  private notAgain(tab: Tab, { code, message, channel }: ErrorMessage): void {
+    this.byChannel.delete(channel ?? 0);
+    if (!tab.again.waiting.value) this.around.hint(message);
+    tab.again.refused(code, message);
+    // Somebody else was faster, and the old one went while we asked.
+    if (code === "no_such_terminal") this.wasRemoved(tab);
+  }
+
+  /** Those in whose place others have come, elsewhere, show them now. */
+  private follow(infos: TerminalInfo[]): void {
+    const known = new Set(this.tabs.value.map((tab) => tab.attachment.terminal));
+    for (const tab of this.tabs.value.filter((tab) => tab.ended.value !== null)) {
+      const info = infos.find(({ id, replaces }) => replaces && replaces === tab.attachment.terminal && !known.has(id));
+      if (!info) continue;
+      if (tab.attachment.channel !== null) this.byChannel.delete(tab.attachment.channel);
+      this.removed.delete(tab);
+      tab.renew(info.id);
+      tab.describe(info);
+      this.attach(tab);
+    }
+    for (const tab of this.removed) this.drop(tab);
+  }
+
   private list(infos: TerminalInfo[]): void {
+    this.follow(infos);
     const known = new Set(this.tabs.value.map((tab) => tab.attachment.terminal));
     const fresh = infos.filter((info) => !known.has(info.id)).sort((one, other) => one.created - other.created);
     const first = !this.listed.value;
@@ -256,7 +337,8 @@ export class Terminals {
   }
 
   private add(): Tab {
-    const tab = new Tab(this.around.wire, this.around.makePane, this.around.hint);
+    const { wire, makePane, hint } = this.around;
+    const tab = new Tab(wire, makePane, hint, (ended, alone) => this.startAgain(ended, alone));
     this.tabs.value = [...this.tabs.value, tab];
     return tab;
   }
@@ -277,12 +359,13 @@ export class Terminals {
     const at = this.shown.value.indexOf(tab);
     if (!this.tabs.value.includes(tab)) return;
     if (tab.attachment.channel !== null) this.byChannel.delete(tab.attachment.channel);
-    tab.attachment.gone();
+    if (tab.again.channel !== null) this.byChannel.delete(tab.again.channel);
+    this.removed.delete(tab);
     batch(() => {
       this.tabs.value = this.tabs.value.filter((other) => other !== tab);
       if (this.active.value === tab) this.active.value = null;
     });
-    tab.pane.dispose();
+    tab.dispose();
     const rest = this.shown.value;
     const next = rest[Math.min(Math.max(0, at), rest.length - 1)];
     if (this.active.value === null && next) this.select(next);

@@ -95,7 +95,7 @@ describe("a tab", () => {
   const pane = { emulator: {} as never, show() {}, hide() {}, focus() {}, scrollable() {}, dispose() {}, propose: () => null };
   const wire = { connected: () => true, send: () => true, input: () => true, fence() {} };
   const named = (title: string): Tab => {
-    const tab = new Tab(wire, () => pane, () => undefined);
+    const tab = new Tab(wire, () => pane, () => undefined, () => undefined);
     tab.title.value = title;
     return tab;
   };

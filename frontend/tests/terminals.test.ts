@@ -1,8 +1,8 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { Connection } from "../src/connection";
 import type { Emulator } from "../src/feed";
 import { encodeInput } from "../src/frames";
-import type { TerminalInfo } from "../src/protocol.gen";
+import type { ClientMessage, TerminalInfo } from "../src/protocol.gen";
 import type { Keys, Pane } from "../src/tab";
 import { Terminals } from "../src/terminals";
 import { FakeSocket } from "./server";
@@ -79,6 +79,7 @@ const info = (id: string, created: number, rest: Partial<TerminalInfo> = {}): Te
 
 let sockets: FakeSocket[];
 let hints: string[];
+let inSight: boolean;
 let connection: Connection;
 let terminals: Terminals;
 const socket = (): FakeSocket => sockets.at(-1) as FakeSocket;
@@ -93,6 +94,7 @@ const cut = (): void => {
 beforeEach(() => {
   sockets = [];
   hints = [];
+  inSight = true;
   terminals = new Terminals({
     wire: {
       connected: () => connection.state.kind === "open",
@@ -103,6 +105,7 @@ beforeEach(() => {
     makePane: (keys) => new FakePane(keys),
     hint: (text) => hints.push(text),
     remembered: "b",
+    inSight: () => inSight,
   });
   connection = new Connection(
     { open: () => sockets[sockets.push(new FakeSocket()) - 1] as FakeSocket, admitted: () => Promise.resolve(true) },
@@ -257,7 +260,7 @@ describe("input", () => {
     type("a");
     socket().say({ type: "exited", channel: 1, status: 3 });
     type("b");
-    expect(hints).toEqual(["You may only look at this terminal", "This program has ended"]);
+    expect(hints).toEqual(["You may only look at this terminal", "This program has ended: Enter starts it again"]);
     expect(socket().input).toBe("");
   });
 
@@ -345,5 +348,121 @@ describe("somebody else", () => {
     expect(socket().of("attach")).toEqual([]);
     socket().say({ type: "terminals", terminals: [] });
     expect(socket().of("open")).toHaveLength(1);
+  });
+});
+
+describe("a program that has ended", () => {
+  const opened = (): ClientMessage[] => socket().of("open");
+  const refuse = (channel: number, code: string): void => socket().say({ type: "error", code, message: `no: ${code}`, channel });
+  const end = (how: { status?: number } = {}, rest: Partial<TerminalInfo> = {}): void => {
+    socket().say({ type: "terminals", terminals: [info("a", 1), info("b", 2, { workspace: "w", driver: "docker", ...rest })] });
+    socket().attached(1, { terminal: "b", workspace: "w", driver: "docker" });
+    socket().output(1, 0, "before");
+    socket().say({ type: "exited", channel: 1, ...how });
+  };
+
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it("is started again by Enter, in its place, below what it has printed", async () => {
+    end({ status: 3 });
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toEqual([]); // not by itself
+    type("ls", 1);
+    type("\r", 1);
+    expect(opened()).toEqual([{ type: "open", channel: 3, cols: 100, rows: 30, workspace: "w", replaces: "b" }]);
+    type("\r", 1);
+    socket().say({ type: "detached", channel: 1, reason: "closed" });
+    socket().attached(3, { terminal: "c", workspace: "w", title: "again" });
+    socket().output(3, 0, "after");
+    expect(opened()).toHaveLength(1);
+    expect(terminals.tabs.value.map((tab) => [tab.attachment.terminal, tab.ended.value])).toEqual([["a", null], ["c", null]]);
+    await pane(1).emulator.parse();
+    expect(pane(1).emulator.log.filter((line) => line === "reset")).toHaveLength(1);
+    expect(pane(1).emulator.log.join("")).toMatch(/before[^]*\[\?1049l[^]*after$/);
+    type("x", 1);
+    expect(socket().input).toBe("x");
+  });
+
+  it("says why it could not be started again, and may be once more", () => {
+    end({ status: 3 });
+    terminals.startAgain(terminals.tabs.value[1]!);
+    refuse(3, "engine_unavailable");
+    const { again } = terminals.tabs.value[1]!;
+    expect([again.problem.value, again.starting.value, again.waiting.value]).toEqual(["no: engine_unavailable", false, false]);
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toHaveLength(1);
+    terminals.startAgain(terminals.tabs.value[1]!);
+    expect(opened()).toHaveLength(2);
+  });
+
+  it("comes back by itself where it was lost, asked for less and less often", () => {
+    end();
+    expect(terminals.tabs.value[1]?.isLost.value).toBe(true);
+    const { again } = terminals.tabs.value[1]!;
+    for (let seconds = 0; seconds < 600; seconds++) {
+      vi.advanceTimersByTime(1000);
+      if (again.channel !== null) refuse(again.channel, "engine_unavailable");
+    }
+    expect(opened().length).toBeGreaterThan(10);
+    expect(opened().length).toBeLessThan(20);
+    expect(opened()[0]).toEqual({ type: "open", channel: 3, cols: 100, rows: 30, workspace: "w", replaces: "b", driver: "docker" });
+    expect(hints).toEqual([]);
+    const before = opened().length;
+    terminals.wake("other");
+    terminals.wake("w");
+    expect(opened()).toHaveLength(before + 1);
+    socket().attached(again.channel!, { terminal: "c", workspace: "w", driver: "docker" });
+    vi.advanceTimersByTime(1000);
+    socket().say({ type: "exited", channel: terminals.tabs.value[1]!.attachment.channel! });
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toHaveLength(before + 1); // what does not live is not started for ever
+  });
+
+  it("does not come back where that will not pass, or it was no shell, or nobody sees it", () => {
+    end();
+    vi.advanceTimersByTime(1000);
+    refuse(3, "no_such_workspace");
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toHaveLength(1);
+    terminals.forget();
+    cut();
+    end({}, { argv: ["train"] });
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toEqual([]);
+    terminals.forget();
+    cut();
+    inSight = false;
+    end();
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toEqual([]);
+    inSight = true;
+    terminals.wake();
+    expect(opened()).toHaveLength(1);
+    terminals.close(terminals.tabs.value[1]!);
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toHaveLength(1);
+  });
+
+  it("is followed by what somebody else has started in its place", () => {
+    end();
+    vi.advanceTimersByTime(1000);
+    refuse(3, "runtime_busy");
+    socket().say({ type: "detached", channel: 1, reason: "closed" });
+    const lists = socket().of("list").length;
+    socket().say({ type: "terminals", terminals: [info("a", 1), info("c", 3, { workspace: "w", replaces: "b" })] });
+    expect(lists).toBe(2);
+    expect(terminals.tabs.value.map((tab) => tab.attachment.terminal)).toEqual(["a", "c"]);
+    expect(socket().of("attach").at(-1)).toMatchObject({ terminal: "c" });
+    expect(terminals.tabs.value[1]?.ended.value).toBe(null);
+    vi.advanceTimersByTime(5_000);
+    expect(opened()).toHaveLength(1);
+  });
+
+  it("goes when somebody else closes it", () => {
+    end({ status: 0 });
+    socket().say({ type: "detached", channel: 1, reason: "closed" });
+    socket().say({ type: "terminals", terminals: [info("a", 1)] });
+    expect(terminals.tabs.value.map((tab) => tab.attachment.terminal)).toEqual(["a"]);
   });
 });

@@ -8,6 +8,7 @@ import type { Page } from "../page";
 import { cleanText } from "../titles";
 import { DeskView } from "./desk";
 import { Dialogs } from "./dialogs";
+import { Ended } from "./ended";
 import { FilesPanel, FilesToggle } from "./files";
 import { FindBar } from "./find";
 import { KeyBar } from "./keybar";
@@ -46,6 +47,7 @@ export function App({ page }: { page: Page }) {
           <main class="place">
             {/* Behind a file, the terminal keeps its size, and gets no keys. */}
             <div class="stage" ref={stage} id="stage" role="tabpanel" aria-label="Terminal" inert={edited} data-behind={edited} />
+            <Ended page={page} />
             <Empty page={page} />
             <Starting page={page} />
             <DeskView page={page} />
