@@ -46,6 +46,7 @@ export function EnvironmentDialog({ page, workspace, close }: Props) {
       <fieldset class="environment" disabled={!owned}>
         <Kind draft={draft} choices={choices.value} fixed={!mine} change={change} />
         <Limits draft={draft} choices={choices.value} change={change} />
+        {contained(draft, choices.value) && <Published draft={draft} change={change} />}
         <Variables variables={draft.variables} fixed={!mine} change={(variables) => change({ variables })} />
       </fieldset>
       {choices.problem && <p class="problem">{choices.problem}</p>}
@@ -60,12 +61,15 @@ interface PartProps {
   change: (part: Partial<Draft>) => void;
 }
 
+function contained(draft: Draft, choices: Choices | null): boolean {
+  return (draft.driver || choices?.mode) === CONTAINED;
+}
+
 function Kind({ draft, choices, fixed, change }: PartProps & { fixed: boolean }) {
   const names = choices?.drivers ?? [];
   const usual = choices ? placeOf(choices.mode) : "…";
   const known = draft.driver === "" || names.includes(draft.driver) ? names : [...names, draft.driver];
   const drivers: [string, string][] = known.map((name) => [name, placeOf(name)]);
-  const contained = (draft.driver || choices?.mode) === CONTAINED;
   return (
     <>
       <Select
@@ -77,9 +81,9 @@ function Kind({ draft, choices, fixed, change }: PartProps & { fixed: boolean })
       />
       {fixed && <p class="about">Only the person whose workspace it is changes where its programs run.</p>}
       {choices?.reason && draft.driver === "" && <p class="about">{sentence(cleanText(choices.reason))}</p>}
-      {contained && <Image draft={draft} choices={choices} change={change} />}
+      {contained(draft, choices) && <Image draft={draft} choices={choices} change={change} />}
       <Field
-        label="They begin in the folder"
+        label="Programs begin in the folder"
         name="cwd"
         placeholder="the top of the workspace"
         autocomplete="off"
@@ -120,15 +124,6 @@ function Image({ draft, choices, change }: PartProps) {
             <option key={name} value={name} />
           ))}
       </datalist>
-      <Field
-        label="Published ports"
-        name="ports"
-        placeholder="none"
-        hint="For what other machines are to reach directly, where the server allows it. Previews need none."
-        autocomplete="off"
-        value={draft.ports}
-        onInput={(event) => change({ ports: event.currentTarget.value })}
-      />
     </>
   );
 }
@@ -160,6 +155,20 @@ function Limits({ draft, choices, change }: PartProps) {
         <span>Programs may use the network{networked ? "" : ": the server's settings do not allow it"}</span>
       </label>
     </>
+  );
+}
+
+function Published({ draft, change }: Omit<PartProps, "choices">) {
+  return (
+    <Field
+      label="Published ports"
+      name="ports"
+      placeholder="none"
+      hint="For what other machines are to reach directly, where the server allows it; the workspace's settings say at which port. Previews need none."
+      autocomplete="off"
+      value={draft.ports}
+      onInput={(event) => change({ ports: event.currentTarget.value })}
+    />
   );
 }
 

@@ -19,6 +19,7 @@ export function PreviewPane({ page }: { page: Page }) {
 function Pane({ page, preview }: { page: Page; preview: Preview }) {
   const pane = useRef<HTMLElement>(null);
   const [dragging, setDragging] = useState(false);
+  const [explained, explain] = useState(false);
   const { port } = preview;
   const share = page.preferences.previewWidth.value;
   const close = (): void => {
@@ -40,7 +41,8 @@ function Pane({ page, preview }: { page: Page; preview: Preview }) {
         ref={pane}
         onKeyDown={key}
       >
-        <Head page={page} preview={preview} close={close} />
+        <Head page={page} preview={preview} explained={explained} explain={explain} close={close} />
+        {explained && <Explanation />}
         <News preview={preview} />
         <Frame page={page} preview={preview} />
       </aside>
@@ -48,9 +50,18 @@ function Pane({ page, preview }: { page: Page; preview: Preview }) {
   );
 }
 
-function Head({ page, preview, close }: { page: Page; preview: Preview; close: () => void }) {
+interface HeadProps {
+  page: Page;
+  preview: Preview;
+  explained: boolean;
+  explain: (shown: boolean) => void;
+  close: () => void;
+}
+
+function Head({ page, preview, explained, explain, close }: HeadProps) {
   const { workspace, port } = preview;
   const reload = useRef<HTMLButtonElement>(null);
+  const below = page.work.runs.previewDomain.value === null;
   const there = page.work.runs.looking.at(workspace).ports.value;
   const ports = there.includes(port) ? there : [port, ...there];
   // Opened by hand: whoever uses keys or listens goes on here.
@@ -69,6 +80,11 @@ function Head({ page, preview, close }: { page: Page; preview: Preview; close: (
           </option>
         ))}
       </select>
+      {below && (
+        <button aria-expanded={explained} aria-controls="preview-explained" onClick={() => explain(!explained)}>
+          Empty?
+        </button>
+      )}
       <span class="spring" />
       <button class="icon" aria-label="Load the preview again" title="Load it again" ref={reload} onClick={() => preview.reload()}>
         <Icon name="reload" />
@@ -78,6 +94,19 @@ function Head({ page, preview, close }: { page: Page; preview: Preview; close: (
         <Icon name="cross" />
       </button>
     </div>
+  );
+}
+
+/** Of apps that take themselves for all there is, as most dev servers' do, nothing is seen here, and no error either. */
+function Explanation() {
+  return (
+    <p class="news" id="preview-explained">
+      <span>
+        This app is shown below a path of this server, without cookies and storage of its own. What it loads from addresses that begin with / is not found: have it
+        use relative ones, such as ./main.js (Vite: <code>--base ./</code>). With an origin for each app (<code>previews.domain</code> in the server's settings) all
+        works as at home.
+      </span>
+    </p>
   );
 }
 

@@ -37,12 +37,19 @@ function Listening({ page, workspace }: { page: Page; workspace: string }) {
           port {port}
         </button>
       ))}
-      {others.length > MOST_PORTS && (
-        <button aria-label="All ports" onClick={() => showRuns(page)}>
-          +{others.length - MOST_PORTS}
-        </button>
-      )}
+      <More page={page} count={others.length - MOST_PORTS} />
+      <More page={page} count={others.length - 1} narrow />
     </span>
+  );
+}
+
+/** How many ports there is no room for; `narrow`: on a phone, where only the first is shown. */
+function More({ page, count, narrow = false }: { page: Page; count: number; narrow?: boolean }) {
+  if (count <= 0) return null;
+  return (
+    <button class={narrow ? "narrow" : undefined} aria-label="All ports" onClick={() => showRuns(page)}>
+      +{count}
+    </button>
   );
 }
 

@@ -39,7 +39,7 @@ export function Sleeping({ page, workspace, long = false }: Props) {
         {long && `: ${cleanText(runtime?.message || "nothing runs in it")}`}
       </span>
       {writable && (
-        <button disabled={action.busy} title="Keep it running" onClick={() => void keep()}>
+        <button disabled={action.busy} title="Keep it running" aria-label="Keep it running" onClick={() => void keep()}>
           Keep
         </button>
       )}

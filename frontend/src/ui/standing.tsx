@@ -77,7 +77,7 @@ function Place({ info: { driver, image, reason, published } }: { info: RuntimeIn
       {published.length > 0 && (
         <>
           <dt>Published</dt>
-          <dd>{published.map(({ port, at }) => `${port} at ${at}`).join(", ")}</dd>
+          <dd>{published.map(({ port, at }) => `port ${port} at port ${at} of the server's machine`).join(", ")}</dd>
         </>
       )}
     </>

@@ -46,6 +46,7 @@ export function Variables({ variables, fixed, change }: Props) {
   return (
     <fieldset class="variables" disabled={fixed}>
       <legend>Variables of every program</legend>
+      {!fixed && variables.length > 0 && <p class="hint">A whole .env can be pasted into a name.</p>}
       {fixed && <p class="about">Only the person whose workspace it is changes them.</p>}
       <ul ref={list}>
         {variables.map(({ name, value }, at) => (

@@ -3,7 +3,8 @@
 import { useRef, useState } from "preact/hooks";
 import type { Page } from "../page";
 import type { Member, Workspace } from "../rest";
-import { useAction } from "./asking";
+import { CONTAINED } from "../runtimes/words";
+import { useAction, useAnswer } from "./asking";
 import { Field, Problem, Select } from "./fields";
 import { Modal } from "./modal";
 import { Nothing, Section } from "./panel";
@@ -93,6 +94,8 @@ function Members({ page, workspace, left }: Props & { left: () => void }) {
       await reload();
     });
   const me = page.user.value?.id;
+  const choices = useAnswer(() => page.rest.runtimeChoices());
+  const contained = (workspace.environment.driver || choices.value?.mode) === CONTAINED;
   const leave = (): void =>
     void action.run(async () => {
       await page.rest.removeMember(workspace.id, me ?? "");
@@ -107,7 +110,7 @@ function Members({ page, workspace, left }: Props & { left: () => void }) {
   };
   return (
     <Section title="People" about={owned ? "Whoever is in here sees the files of this workspace; terminals are each one's own." : undefined}>
-      {page.me.value?.owner && workspace.owner === me && (
+      {page.me.value?.owner && workspace.owner === me && !contained && (
         <p class="about">Your own programs run outside any sandbox here: what these people may change is not for you to run blindly.</p>
       )}
       <ul class="cards">
