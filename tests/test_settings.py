@@ -178,6 +178,13 @@ def test_images_come_from_registries_that_have_names(pattern: str) -> None:
     assert f"docker.images: {pattern!r} would let images in from anybody's registry" in fault
 
 
+@pytest.mark.parametrize("image", ["foo bar", "", "A/B", "python:*", "https://a/b", "a" * 256])
+def test_an_image_has_a_name_that_engines_take(image: str) -> None:
+    first, second = faults(WEBTERM_DOCKER__IMAGE=image, WEBTERM_DOCKER__GUARD_IMAGE=image)
+    assert "docker.image:" in first
+    assert "docker.guard_image:" in second
+
+
 def test_hosts_are_as_a_host_header_has_them() -> None:
     server = Server(host="192.0.2.1", allowed_hosts=("A.Example", "2001:DB8::1"), public_url="https://B.example:8443/t")
     assert Settings(server=server).hosts == {"a.example", "[2001:db8::1]", "b.example"}

@@ -15,6 +15,15 @@ HTTP = re.compile(r"https?://[\w.:\[\]-]+(?P<path>(/[\w.~-]+)*/?)", re.ASCII | r
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 SHORT_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 IMAGE = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._:/@*-]{0,255}")
+_PATH_PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_REGISTRY = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?/)?"
+REFERENCE = re.compile(
+    rf"(?P<name>{_REGISTRY}{_PATH_PART}(?:/{_PATH_PART})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?"
+    r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?",
+    re.ASCII,
+)
+"""An image's name, as engines take it."""
+LONGEST_REFERENCE = 255
 FIELD_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 
 
@@ -130,6 +139,10 @@ ENGINE = Check(_is_engine, "unix:///path or tcp://host:port")
 IMAGES = Check(
     lambda images: all(map(IMAGE.fullmatch, images)),
     "a list of image names such as python:3.12, debian:* or registry.example.org/team/**, without blanks",
+)
+IMAGE_NAME = Check(
+    lambda image: len(image) <= LONGEST_REFERENCE and REFERENCE.fullmatch(image) is not None,
+    "the name of an image such as python:3.12 or registry.example.org/team/image:1",
 )
 REDIS = Check(_is_url_of("redis", "rediss", "unix"), "redis://host:port/0, rediss://… or unix:///path")
 HEADER = Check(lambda name: FIELD_NAME.fullmatch(name) is not None, "the name of a header: letters, digits and hyphens")

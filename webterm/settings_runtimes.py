@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from webterm.settings_checks import ENGINE, HOST_NAME, IMAGES, PATH
+from webterm.settings_checks import ENGINE, HOST_NAME, IMAGE_NAME, IMAGES, PATH
 
 DEFAULT_IMAGE = "webterm-workspace:latest"
 DEFAULT_GUARD_IMAGE = "webterm-guard:latest"
@@ -38,12 +38,12 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True):
     """Containers. How much the programs of each may use is said by the section sandbox, and by its workspace."""
 
     host: Annotated[
-        str | None,
+        str,
         Meta(
             description="The engine: unix:///path or tcp://host:port.",
-            extra={"default": "unix:///var/run/docker.sock", "check": ENGINE, "alias": "DOCKER_HOST"},
+            extra={"check": ENGINE, "alias": "DOCKER_HOST"},
         ),
-    ] = None
+    ] = "unix:///var/run/docker.sock"
     tls_directory: Annotated[
         str | None,
         Meta(
@@ -52,7 +52,11 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ] = None
     image: Annotated[
-        str, Meta(description="Image of workspaces that ask for none. webterm image build makes the default one.")
+        str,
+        Meta(
+            description="Image of workspaces that ask for none. webterm image build makes the default one.",
+            extra={"check": IMAGE_NAME},
+        ),
     ] = DEFAULT_IMAGE
     images: Annotated[
         tuple[str, ...],
@@ -69,7 +73,8 @@ class Docker(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             description="Image with nft, by which the rules are set that keep containers from this machine's networks."
-            " webterm image build makes the default one. Without it containers have no network."
+            " webterm image build makes the default one. Without it containers have no network.",
+            extra={"check": IMAGE_NAME},
         ),
     ] = DEFAULT_GUARD_IMAGE
     network: Annotated[

@@ -27,7 +27,6 @@ from webterm.drivers.docker_bridge import Bridges
 from webterm.drivers.docker_news import EngineNews, Watch
 from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 
-DEFAULT_HOST = "unix:///var/run/docker.sock"
 CONNECT_TIMEOUT = 10.0
 _LONGEST_LINE = 4 * 1024 * 1024
 _LONGEST_REASON = 1000
@@ -67,8 +66,8 @@ class Engine:
     Nothing is connected before it is needed; whatever fails may be tried again at any time.
     """
 
-    def __init__(self, host: str | None, tls: Path | None) -> None:
-        self.host = host or DEFAULT_HOST
+    def __init__(self, host: str, tls: Path | None) -> None:
+        self.host = host
         self.is_unix = self.host.startswith("unix://")
         self._tls = None if self.is_unix else tls
         self._context: ssl.SSLContext | None = None

@@ -18,6 +18,7 @@ from webterm.drivers.docker_engine import Engine, EngineRefusal
 from webterm.drivers.docker_pulled import Pulled
 from webterm.errors import DiskFull, ImageMissing, ShuttingDown
 from webterm.runtime import Progress
+from webterm.settings_checks import LONGEST_REFERENCE, REFERENCE
 from webterm.settings_runtimes import DEFAULT_GUARD_IMAGE, DEFAULT_IMAGE
 
 RECIPES: Mapping[str, Path] = MappingProxyType(
@@ -32,12 +33,6 @@ MOST = 20
 PACE = 0.5
 """Seconds between two lines of progress."""
 
-_NAME = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
-_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?/)?"
-REFERENCE = re.compile(
-    rf"(?P<name>{_HOST}{_NAME}(?:/{_NAME})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>sha256:[0-9a-f]{{64}}))?",
-    re.ASCII,
-)
 _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _LONGEST = 400
 _TOLD = 12
@@ -231,7 +226,7 @@ class _Fetching:
 
 def _parse(image: str) -> re.Match[str]:
     match = REFERENCE.fullmatch(image)
-    if match is None or len(image) > 255:
+    if match is None or len(image) > LONGEST_REFERENCE:
         raise ImageMissing(f"{image[:100]!r} is no name of an image")
     return match
 
