@@ -210,6 +210,9 @@ def test_the_internet_is_open_or_not_as_it_should_be(town: Town, engine: RealEng
     way_out = "198.51.100.1:80"  # of nobody: routers far away do not know it, and the guard lets it pass
     assert reaches(engine, town.ann, way_out)[way_out] != "ECONNREFUSED"
     assert reaches(engine, town.alone, way_out) == {way_out: "ECONNREFUSED"}
+    # The engine would ask a resolver on the machine's loopback for whoever is in an internal network.
+    asked = [engine.inspect(place.container.id)["HostConfig"]["Dns"] or [] for place in (town.ann, town.alone)]  # type: ignore[index] # JSON
+    assert asked == [[], ["192.0.2.1"]]
 
 
 def test_hogs_are_contained(town: Town, engine: RealEngine) -> None:

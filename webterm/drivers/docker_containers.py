@@ -211,6 +211,7 @@ class Containers:
             image=image,
             volumes=await self._images.volumes(image),
             network=network,
+            closed=reach == "none",
             files=self._on_host(runtime.files),
             etc=self._on_host(etc),
             quota=bool(self._disk) and can_bound_layers(self._info),

@@ -26,6 +26,8 @@ HOLD = "command -v sleep >/dev/null && exec sleep 2147483647; kill -STOP $$"
 _LEAST_MEMORY = 16 * 1024 * 1024
 _SHARED_MEMORY = 512 * 1024 * 1024
 _SMALL = 16 * 1024 * 1024
+_NOBODY = "192.0.2.1"
+"""An address that is nobody's (RFC 5737)."""
 _FAVOUR = 500
 """Of the kernel when memory runs out: containers' programs end before the engine and the server."""
 
@@ -70,6 +72,7 @@ def container(
     image: str,
     volumes: Iterable[str],
     network: str,
+    closed: bool,
     files: Path,
     etc: Path,
     quota: bool,
@@ -77,6 +80,8 @@ def container(
     """The body of the call that makes a container, its key among the labels.
 
     ``volumes`` are the directories for which the image wants volumes, which nobody would count: they are in memory.
+    ``closed``: nothing out there is to be reached, not even somebody who is asked for names: many engines would ask for
+    containers of internal networks, too, where the machine's resolver is on its loopback.
     ``files`` and ``etc`` are directories as the engine sees them: the workspace's, and that of `etc_files`. ``quota``:
     the engine is to bound what is written outside of the workspace.
     """
@@ -96,6 +101,7 @@ def container(
             **_limits(shape, runtime),
             **({"StorageOpt": {"size": str(shape.disk)}} if quota else {}),
             "NetworkMode": network,
+            **({"Dns": [_NOBODY]} if closed else {}),
             "Init": True,
             "RestartPolicy": {"Name": "no"},
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "1m", "max-file": "1"}},
