@@ -186,10 +186,11 @@ class DockerSession(Session):
         if not self._sure and await runs(self._means.engine, self.place.exec) and not self._sure:
             self._learning = None
             return
+        went_along = False
         try:
             status = await self._status()
             if status in _KILLED and self._state is _State.OPEN:
-                await self._explain_killed()
+                went_along = await self._went_along()
         except EngineUnavailable:
             status = None
         if self._exit.done():
@@ -197,7 +198,7 @@ class DockerSession(Session):
         if status is None:
             self.explain(LOST)
             self._means.endings.end_soon(self.place.container, self.place.user, self.mark)
-        self._ended(Exit() if status is None else exit_of(status, shell=self.place.shell))
+        self._ended(Exit() if status is None or went_along else exit_of(status, shell=self.place.shell))
 
     def _ended(self, exit_: Exit) -> None:
         """How it has ended; the first who knows is right."""
@@ -209,10 +210,12 @@ class DockerSession(Session):
             return await exec_status(self._means.engine, self.place.exec, patience=patience)
         return None
 
-    async def _explain_killed(self) -> None:
-        """Say so if it was not the program alone that ended: the engine knows only later that its container has."""
-        if await is_ending(self._means.engine, self.place.container):
-            self.explain("the workspace's container has ended")
+    async def _went_along(self) -> bool:
+        """Whether it was not the program alone that ended: the engine knows only later that its container has."""
+        if not await is_ending(self._means.engine, self.place.container):
+            return False
+        self.explain("the workspace's container has ended")
+        return True
 
     async def _end(self) -> None:
         if self._learning is not None:
