@@ -235,13 +235,6 @@ class Driver(ABC):
         """
         return ()
 
-    async def logs(self, workspace: WorkspaceId, lines: int) -> bytes:
-        """The last lines that a container's own main program has written, both streams as they came.
-
-        Nothing where there is none. Raises `webterm.errors.Unavailable`.
-        """
-        return b""
-
     async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
         """TCP ports at which programs of this runtime listen, and of no other. Raises `webterm.errors.Unavailable`."""
         return frozenset()

@@ -243,9 +243,18 @@ export interface ProcessList {
   items: ProcessInfo[];
 }
 
-/** What a container's own main program has written lately. What is not UTF-8 shows as U+FFFD. */
-export interface RuntimeLogs {
+/** Something that has happened to a runtime, a line for people. `time` is in seconds since 1970. */
+export interface RuntimeEvent {
+  time: number;
   text: string;
+}
+
+/**
+ * What has become of a runtime since this server started, the newest last. Who has started it, how far that came,
+ * where it was ready and why there, who has stopped it or how else it ended.
+ */
+export interface RuntimeLogs {
+  items: RuntimeEvent[];
 }
 
 /** A page of an app that a frame got: the app's own path and query, and when, in seconds since 1970. */

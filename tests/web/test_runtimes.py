@@ -103,7 +103,9 @@ async def test_what_runs_is_told_and_started_and_stopped(scene: Scene, lines: As
         assert any("create_server" in command for command in shown), shown
         used = await scene.ask(rest="/stats", proof=reader)
         assert (used["processes"] >= 1, used["memory"] > 0, used["disk"]) == (True, True, 0)
-        assert (await scene.ask(rest="/logs?lines=5"))["text"] == ""
+        story = (await scene.ask(rest="/logs?lines=200"))["items"]
+        assert story[0]["text"] == f"started by ann, with the driver {scene.driver}"
+        assert story[-1]["text"] == "ready"
     async with asyncio.timeout(PATIENCE):
         await line.expect("port_closed", workspace=desk.workspace, port=port)
         assert await scene.ask("POST", "/restart", reader) == (403, "read_only")

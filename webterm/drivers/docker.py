@@ -181,9 +181,6 @@ class DockerDriver(Driver):
     async def processes(self, workspace: WorkspaceId) -> tuple[RuntimeProcess, ...]:
         return await self._looking.processes(workspace)
 
-    async def logs(self, workspace: WorkspaceId, lines: int) -> bytes:
-        return await self._looking.logs(workspace, lines)
-
     async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
         return await self._looking.ports(workspace)
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from webterm.drivers.docker_containers import Container, Containers
     from webterm.drivers.docker_engine import Engine
 
-_LONGEST_LOG = 1024 * 1024
 _SURVEY_TIMEOUT = 20.0
 _ROUTE_TIMEOUT = 1.0
 _FRESH = 2.0
@@ -125,16 +124,6 @@ class ContainerLooking:
             return all(one.is_resting_shell() for one in (await self._processes(view))[0])
 
         return await self._ask(workspace, found, True)
-
-    async def logs(self, workspace: WorkspaceId, lines: int) -> bytes:
-        """See `webterm.session.Driver.logs`: at most 1 MiB."""
-
-        async def found(view: _View) -> bytes:
-            params = {"stdout": "1", "stderr": "1", "tail": str(lines)}
-            said = await self._engine.call("GET", f"containers/{view.container.id}/logs", params=params)
-            return docker_survey.unframed(said)[-_LONGEST_LOG:] if isinstance(said, bytes) else b""
-
-        return await self._ask(workspace, found, b"")
 
     async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
         """See `webterm.session.Driver.ports`."""

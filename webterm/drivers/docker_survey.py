@@ -74,16 +74,6 @@ def usage_of(said: Mapping[str, Any]) -> Usage:
     )
 
 
-def unframed(said: bytes) -> bytes:
-    """Both streams of an answer in frames of eight bytes' head each, as they came."""
-    found, at = bytearray(), 0
-    while at + 8 <= len(said):
-        length = int.from_bytes(said[at + 4 : at + 8])
-        found += said[at + 8 : at + 8 + length]
-        at += 8 + length
-    return bytes(found)
-
-
 def _processes(lines: list[bytes]) -> Iterator[Seen]:
     for line in lines:
         user, _, rest = line.partition(b"\2")

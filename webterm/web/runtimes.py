@@ -14,11 +14,10 @@ from webterm.web.parameters import number
 from webterm.web.paths import WORKSPACE, workspace_of
 from webterm.web.row import Parameter, Row
 from webterm.web.site import actor, site, source, work
-from webterm.work.looks import MOST_LINES
+from webterm.work.journals import LINES
 from webterm.work.runtimes import RuntimeStatus
 
 RUNTIME = WORKSPACE + "/runtime"
-LINES = 200
 
 
 class RuntimeBounds(Struct, frozen=True, kw_only=True):
@@ -109,10 +108,20 @@ class PortList(Struct, frozen=True, kw_only=True):
     items: list[PortInfo]
 
 
-class RuntimeLogs(Struct, frozen=True, kw_only=True):
-    """What a container's own main program has written lately. What is not UTF-8 shows as U+FFFD."""
+class RuntimeEvent(Struct, frozen=True, kw_only=True):
+    """Something that has happened to a runtime, a line for people. ``time`` is in seconds since 1970."""
 
+    time: float
     text: str
+
+
+class RuntimeLogs(Struct, frozen=True, kw_only=True):
+    """What has become of a runtime since this server started, the newest last.
+
+    Who has started it, how far that came, where it was ready and why there, who has stopped it or how else it ended.
+    """
+
+    items: list[RuntimeEvent]
 
 
 class RuntimeChoices(Struct, frozen=True, kw_only=True):
@@ -230,10 +239,10 @@ async def processes(request: web.Request) -> web.StreamResponse:
 
 
 async def logs(request: web.Request) -> web.StreamResponse:
-    """What the container's main program has written."""
-    lines = number(request, "lines", LINES, least=1, most=MOST_LINES)
-    found = await work(request).looks.logs(actor(request), workspace_of(request), lines)
-    return json(RuntimeLogs(text=found.decode("utf-8", "replace")))
+    """What has become of it."""
+    lines = number(request, "lines", LINES, least=1, most=LINES)
+    found = await work(request).looks.journal(actor(request), workspace_of(request), lines)
+    return json(RuntimeLogs(items=[RuntimeEvent(time=entry.time, text=entry.text) for entry in found]))
 
 
 def _answer(request: web.Request, found: RuntimeStatus) -> web.Response:
@@ -355,8 +364,8 @@ ROWS: Sequence[Row] = (
         access=Scope.WORKSPACES_READ,
         origin="any",
         answer=RuntimeLogs,
-        query=(Parameter(name="lines", kind="number", doc=f"At most so many, {MOST_LINES} at most."),),
+        query=(Parameter(name="lines", kind="number", doc=f"At most so many, {LINES} at most."),),
         errors=(404, 503),
-        doc="The last lines that the main program of the workspace's container has written.",
+        doc="What has become of it lately: who started and stopped it, how far that came, how it ended and why.",
     ),
 )

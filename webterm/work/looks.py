@@ -10,6 +10,7 @@ from webterm.access import Actor, Role
 from webterm.errors import NoSuchPort, Unavailable
 from webterm.ids import WorkspaceId
 from webterm.runtime import RuntimeProcess, RuntimeState, RuntimeStats
+from webterm.work.journals import Entry
 from webterm.work.ports import Ports
 from webterm.work.rounds import Rounds
 from webterm.work.runtimes import RuntimeChanged, Runtimes, RuntimeStatus
@@ -17,7 +18,6 @@ from webterm.work.workspaces import Workspaces
 
 STATS_EVERY = 2.0
 """Seconds between two looks at what a workspace uses, while somebody wants to know."""
-MOST_LINES = 2000
 
 
 class Looks:
@@ -67,11 +67,10 @@ class Looks:
         driver = await self._runtimes.driver_at(found.id)
         return () if driver is None else await driver.processes(found.id)
 
-    async def logs(self, actor: Actor, workspace: str, lines: int) -> bytes:
-        """The last lines that a container's own main program has written. Needs `Role.WRITE`."""
+    async def journal(self, actor: Actor, workspace: str, lines: int) -> tuple[Entry, ...]:
+        """What has become of a workspace's runtime lately, the newest last. Needs `Role.WRITE`."""
         found = await self._workspaces.allowed(actor, workspace, Role.WRITE)
-        driver = await self._runtimes.driver_at(found.id)
-        return b"" if driver is None else await driver.logs(found.id, lines)
+        return self._runtimes.journals.of(found.id, lines)
 
     async def ports_of(self, workspace: WorkspaceId) -> frozenset[int]:
         """The ports at which programs of a workspace listen, and of no other."""

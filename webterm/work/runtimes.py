@@ -22,6 +22,7 @@ from webterm.work.admission import no_such
 from webterm.work.choosing import Choice, Choosing
 from webterm.work.endings import Ending, MemberChanged, MemberGone, WorkspaceGone
 from webterm.work.idle import Idle, InUse
+from webterm.work.journals import Journals
 from webterm.work.outages import Outages
 from webterm.work.plans import Plans
 from webterm.work.runtime_news import OnRuntime, RuntimeChanged, RuntimeNews, RuntimeStatus
@@ -63,6 +64,7 @@ class Runtimes:
         self.plans = Plans(workspaces, settings, shared={choosing.local}, contained={choosing.contained})
         self._where = Whereabouts(hub, drivers, choosing, self.plans.homes)
         self._news = RuntimeNews()
+        self.journals = Journals(self._news)
         self._starts: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._stops: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._resting: set[WorkspaceId] = set()  # stopping, and who wants to be there may come in afterwards
@@ -173,7 +175,7 @@ class Runtimes:
         choice = await self._where.choose(found, None)
         runtime = await self.plans.runtime(actor, found, choice.driver)
         if not await self._is_up(choice, runtime):
-            start = self._begin(choice, runtime)
+            start = self._begin(choice, runtime, actor)
             await self._workspaces.note("workspace.start", found, by)
             await asyncio.wait([start], timeout=PATIENCE)
         return await self._status(found)
@@ -256,7 +258,7 @@ class Runtimes:
     async def _up(self, actor: Actor, found: Workspace, choice: Choice) -> Runtime:
         runtime = await self.plans.runtime(actor, found, choice.driver)
         if not await self._is_up(choice, runtime):
-            start = self._begin(choice, runtime)
+            start = self._begin(choice, runtime, actor)
             await asyncio.wait([start])  # others may wait for it, too: who is cancelled does not cancel it
             if start.cancelled():
                 raise RuntimeBusy("the workspace has just been stopped")
@@ -295,10 +297,11 @@ class Runtimes:
         except WebtermError as error:
             log.warning("workspace %s: what runs there is not looked after: %s", workspace, error)
 
-    def _begin(self, choice: Choice, runtime: Runtime) -> asyncio.Task[None]:
+    def _begin(self, choice: Choice, runtime: Runtime, by: Actor | None = None) -> asyncio.Task[None]:
         """The start of a runtime, whoever asked for it first."""
         self._check_not_stopping(runtime.workspace)
         if (task := self._starts.get(runtime.workspace)) is None:
+            self.journals.start(runtime.workspace, choice, by)
             task = self._starts[runtime.workspace] = self._tasks.run(self._start(choice, runtime))
         return task
 
@@ -324,6 +327,7 @@ class Runtimes:
     def _end(self, workspace: WorkspaceId, source: Source, why: str = "") -> asyncio.Task[None]:
         """The stop of a runtime, whoever asked for it first."""
         if (task := self._stops.get(workspace)) is None:
+            self.journals.stop(workspace, source)
             task = self._stops[workspace] = self._tasks.run(self._stop(workspace, source, why))
         return task
 
@@ -383,6 +387,7 @@ class Runtimes:
             case WorkspaceGone(workspace):
                 self._hub.evict(workspace)
                 self._end(workspace, ITSELF)
+                self.journals.forget(workspace)
             case MemberGone(workspace, user):
                 self._hub.evict(workspace, user)
             case MemberChanged(workspace, user, role) if role < Role.WRITE:
