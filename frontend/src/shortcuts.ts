@@ -21,7 +21,7 @@ const ACTIONS: Record<string, (page: Page) => void> = {
   PageUp: (page) => move(page, -1),
   PageDown: (page) => move(page, 1),
   KeyC: (page) => page.copy(),
-  KeyE: (page) => page.toggleFiles(),
+  KeyE: (page) => toggleFiles(page),
   KeyF: (page) => find(page),
   Equal: (page) => page.preferences.zoom(1),
   NumpadAdd: (page) => page.preferences.zoom(1),
@@ -48,6 +48,12 @@ function shortcut(page: Page, event: KeyboardEvent): void {
   event.preventDefault();
   event.stopPropagation();
   action(page);
+}
+
+/** As the button does, from which the files take the focus: no other key leads out of a terminal. */
+function toggleFiles(page: Page): void {
+  if (!page.work.open.value) document.querySelector<HTMLElement>(".files-toggle")?.focus();
+  page.toggleFiles();
 }
 
 function digit(code: string): ((page: Page) => void) | undefined {

@@ -116,7 +116,10 @@ async def test_an_environment_is_set_by_keys(arrive: Arrive, server: Server) -> 
     await person.matches("^good morning, .$")
     await person.press("Control+Shift+E")
     await person.press("Control+Shift+E")
-    await opener.click()
+    files = person.page.get_by_role("complementary", name="Files")
+    await expect(files.locator(":focus")).to_have_count(1)  # in a terminal Tab is the program's
+    await opener.focus()
+    await person.press("Enter")
     await expect(dialog.get_by_label("Memory")).to_have_value("256 MiB")
     await expect(dialog.get_by_label(r"Value of GREETING")).to_have_value("good morning")
     await dialog.get_by_role("button", name="Save and restart").click()
