@@ -22,9 +22,6 @@ def settings_in(data: Path, engine: RealEngine, **docker: object) -> Settings:
 @asynccontextmanager
 async def parts_in(data: Path, engine: RealEngine, server: str, **docker: object) -> AsyncIterator[Parts]:
     """The parts of a server's engine, listening to its news. What is made in the engine stays for others."""
-    parts = parts_of(settings_in(data, engine, **docker), server)
-    await parts.engine.start()
-    try:
+    async with parts_of(settings_in(data, engine, **docker), server) as parts:
+        await parts.engine.start()
         yield parts
-    finally:
-        await parts.aclose()

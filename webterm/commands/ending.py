@@ -25,12 +25,10 @@ def end_programs(settings: Settings) -> tuple[int, int]:
 
 
 async def _end_containers(settings: Settings) -> int:
-    parts = parts_of(settings, await asyncio.to_thread(identity, settings.data_dir))
     try:
-        return len(await parts.containers.collect(frozenset(), await parts.containers.all_ids()))
+        async with parts_of(settings, await asyncio.to_thread(identity, settings.data_dir)) as parts:
+            return len(await parts.containers.collect(frozenset(), await parts.containers.all_ids()))
     except EngineUnavailable:
         if settings.runtimes.driver == "docker":
             raise
         return 0
-    finally:
-        await parts.aclose()

@@ -21,11 +21,8 @@ async def examine_engine(settings: Settings) -> list[Finding]:
 
     if settings.runtimes.driver == "local":
         return []
-    parts = parts_of(settings, server="")
-    try:
+    async with parts_of(settings, server="") as parts:
         return [finding async for finding in _look(settings, parts)]
-    finally:
-        await parts.aclose()
 
 
 async def _look(settings: Settings, parts: Parts) -> AsyncIterator[Finding]:

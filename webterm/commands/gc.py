@@ -39,20 +39,18 @@ async def _collect(settings: Settings) -> list[str]:
     from webterm.drivers.docker_parts import parts_of
     from webterm.errors import EngineUnavailable
 
-    parts = parts_of(settings, await asyncio.to_thread(identity, settings.data_dir))
     try:
-        known = await parts.containers.all_ids()  # before it is found out which workspaces there are
-        wanted, images = await _wanted(settings)
-        removed = await parts.containers.collect(wanted, known)
-        removed += [f"image {name}" for name in await parts.images.remove_unused(images)]
-        if await asyncio.to_thread(holder, settings.data_dir) is None:
-            removed += [f"network {name}" for name in await parts.networks.remove_unused()]
+        async with parts_of(settings, await asyncio.to_thread(identity, settings.data_dir)) as parts:
+            known = await parts.containers.all_ids()  # before it is found out which workspaces there are
+            wanted, images = await _wanted(settings)
+            removed = await parts.containers.collect(wanted, known)
+            removed += [f"image {name}" for name in await parts.images.remove_unused(images)]
+            if await asyncio.to_thread(holder, settings.data_dir) is None:
+                removed += [f"network {name}" for name in await parts.networks.remove_unused()]
     except EngineUnavailable:
         if settings.runtimes.driver == "docker":
             raise
         return ["There is no container engine, and so nothing to remove."]
-    finally:
-        await parts.aclose()
     return [f"Removed {line}" for line in removed]
 
 

@@ -52,11 +52,8 @@ async def _build(settings: Settings, wanted: dict[str, str], arguments: dict[str
     from webterm.drivers.docker_images import RECIPES
     from webterm.drivers.docker_parts import parts_of
 
-    parts = parts_of(settings, server="")
-    try:
+    async with parts_of(settings, server="") as parts:
         for what, tag in wanted.items():
             click.echo(f"Building {tag}")
             await parts.images.build(RECIPES[_TAGS[what]], tag, click.echo, arguments=arguments)
             click.echo(f"The container engine has the image {tag}.")
-    finally:
-        await parts.aclose()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from webterm.drivers.docker_containers import Containers
 from webterm.drivers.docker_engine import Engine
@@ -22,12 +23,18 @@ PULLED = "pulled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """To be closed together. The engine's news are only listened to after its `Engine.start`."""
+    """To be closed together: by leaving, or by `aclose`. The engine's news are listened to after its `Engine.start`."""
 
     engine: Engine
     images: Images
     networks: Networks
     containers: Containers
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Let go of all; what is in the engine stays. Twice is harmless."""
