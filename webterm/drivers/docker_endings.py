@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_program import MARK, PREFIX, Place
+from webterm.drivers.docker_program import MARK, PREFIX, TAIL, Place
 from webterm.drivers.docker_stream import run
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
@@ -188,7 +188,7 @@ class Endings:
         """
         prefix = f"{PREFIX}{workspace}-"
         ran = await run(self._engine, container, _LIST, f"{MARK}={prefix}", user=user, timeout=_LONGER_PATIENCE)
-        found = re.findall(re.escape(prefix).encode() + rb"[A-Za-z0-9_-]{16}", ran.stdout)
+        found = re.findall(f"{re.escape(prefix)}{TAIL}".encode(), ran.stdout)
         return {token.decode() for token in found}
 
     async def signal(self, place: Place, name: str) -> bool:

@@ -25,7 +25,7 @@ SERVER = "webterm.server"
 KEY = "webterm.key"
 """The label of a container that differs where it would have to be made in another way."""
 
-_KINDS = ("start", "die", "oom", "exec_die", "destroy")
+_KINDS = ("die", "exec_die")
 _SOONEST, _LATEST = 0.1, 5.0
 _PULSE = 20.0
 
@@ -35,16 +35,14 @@ class EngineNews:
     """One thing that happened.
 
     ``up`` and ``down`` are about the engine: it answers (again), it does not any more; what happened in between is to
-    be looked for. All others are about a ``container`` of a ``workspace``: ``exec`` is the exec that ended with
-    ``status`` (exec_die), else ``status`` is the container's (die).
+    be looked for. The others are about a ``container`` of a ``workspace``, which has ended (die), or the exec ``exec``
+    in it (exec_die).
     """
 
-    kind: Literal["up", "down", "start", "die", "oom", "exec_die", "destroy"]
+    kind: Literal["up", "down", "die", "exec_die"]
     container: str = ""
     workspace: WorkspaceId | None = None
-    server: str = ""
     exec: str = ""
-    status: int | None = None
 
 
 class Watch:
@@ -122,16 +120,13 @@ class Watch:
         kind = str(event.get("Action") or event.get("status")).partition(":")[0]
         actor = event.get("Actor", {})
         said = actor.get("Attributes", {})
-        status = str(said.get("exitCode", ""))
         if kind in _KINDS:
             self._tell(
                 EngineNews(
                     kind=kind,  # type: ignore[arg-type]
                     container=actor.get("ID", ""),
                     workspace=WorkspaceId(said.get(WORKSPACE, "")),
-                    server=said.get(SERVER, ""),
                     exec=said.get("execID", ""),
-                    status=int(status) if status.isdigit() else None,
                 )
             )
 

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import secrets
+import signal
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -38,12 +39,15 @@ MARK = "WEBTERM_EXEC"
 """The environment variable that marks everything which comes of a program with the program's token."""
 
 PREFIX = "docker-"
-_TOKEN = re.compile(rf"{PREFIX}(.+)-[A-Za-z0-9_-]{{16}}")
+TAIL = "[A-Za-z0-9_-]{16}"
+"""What nobody can guess of a token."""
+_TOKEN = re.compile(rf"{PREFIX}(.+)-{TAIL}")
 _OURS = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TERM_PROGRAM": "webterm"}
-_SIGNALS = {
-    1: "HUP", 2: "INT", 3: "QUIT", 4: "ILL", 5: "TRAP", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 10: "USR1",
-    11: "SEGV", 12: "USR2", 13: "PIPE", 14: "ALRM", 15: "TERM", 24: "XCPU", 25: "XFSZ", 31: "SYS",
+_ENDING = {
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
+    "XCPU", "XFSZ", "SYS",
 }  # fmt: skip
+"""Signals that end programs: a status above 128 may tell of one (signal(7))."""
 _LEFT_TO_SHELLS = ("INT", "QUIT", "PIPE")
 _LONGEST_WORDS = 4096
 _BEGIN_TIMEOUT = 60.0
@@ -118,10 +122,16 @@ def exit_of(status: int, *, shell: bool) -> Exit:
 
     A login shell ends with such a status, too: with that of the last command, which somebody may have interrupted.
     """
-    name = _SIGNALS.get(status - 128)
-    if name is None or (shell and name in _LEFT_TO_SHELLS):
+    name = _signal(status - 128)
+    if name not in _ENDING or (shell and name in _LEFT_TO_SHELLS):
         return Exit(status=status & 0xFF)
     return Exit(signal=name)
+
+
+def _signal(number: int) -> str:
+    with contextlib.suppress(ValueError):
+        return signal.Signals(number).name.removeprefix("SIG")
+    return ""
 
 
 def order_for(launch: Launch, token: str, user: str, env: Mapping[str, str], *, terminal: bool) -> Order:
