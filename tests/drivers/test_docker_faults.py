@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from webterm.drivers.docker_engine import EngineRefusal
+from webterm.drivers.docker_engine import EngineInfo, EngineRefusal
 from webterm.drivers.docker_faults import PortTaken, put_in_words
-from webterm.errors import DiskFull
+from webterm.drivers.docker_shape import check_engine
+from webterm.errors import DiskFull, Unavailable
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,13 @@ def test_refusals_that_are_known() -> None:
     taken = put_in_words(EngineRefusal(500, "Bind for 192.0.2.1:80 failed: port is already allocated"), "x")
     assert isinstance(taken, PortTaken)
     assert "192.0.2.1" not in str(taken)
+
+
+@pytest.mark.parametrize(
+    ("api", "rootless", "fault"),
+    [((1, 40), False, "too old: version 19.03.15; Docker 20.10"), ((), False, "too old"), ((1, 47), True, "rootless")],
+)
+def test_engines_that_cannot_be_used(api: tuple[int, ...], rootless: bool, fault: str) -> None:
+    info = EngineInfo(version="19.03.15", api=api, cpus=1, storage="overlay2", filesystem="extfs", rootless=rootless)
+    with pytest.raises(Unavailable, match=fault):
+        check_engine(info)

@@ -26,12 +26,12 @@ async def examine_engine(settings: Settings) -> list[Finding]:
 
 
 async def _look(settings: Settings, parts: Parts) -> AsyncIterator[Finding]:
-    from webterm.drivers.docker_shape import check_users
+    from webterm.drivers.docker_shape import check_engine
 
     needed = settings.runtimes.driver == "docker"
     try:
         info = await parts.engine.info()
-        check_users(info)
+        check_engine(info)
     except Unavailable as error:
         mend = _ENGINE if needed else f"{_ENGINE}; without one, programs run on this machine"
         yield Finding(name="engine", works=False, needed=needed, found=str(error), mend=mend)

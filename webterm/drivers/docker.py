@@ -17,6 +17,7 @@ from webterm.drivers.docker_execution import DockerExecution
 from webterm.drivers.docker_looking import ContainerLooking
 from webterm.drivers.docker_program import PREFIX, Begun, Place, launch_in, new_token, order_for, workspace_of
 from webterm.drivers.docker_session import DockerSession, Means
+from webterm.drivers.docker_shape import check_engine
 from webterm.drivers.hangups import HangUps
 from webterm.drivers.keeping import Keeping
 from webterm.errors import LaunchFailed, ShuttingDown, Unavailable, WebtermError
@@ -168,6 +169,7 @@ class DockerDriver(Driver):
         try:
             async with asyncio.timeout(_HEALTH_TIMEOUT):
                 info = await self._engine.info()
+                check_engine(info)
                 count, reason = await self._containers.count(), self._containers.problem
                 return DriverHealth(works=True, reason=reason, version=info.version, runtimes=count)
         except TimeoutError:

@@ -20,7 +20,7 @@ from webterm.drivers.docker_images import Images
 from webterm.drivers.docker_layers import LayerGuard, can_bound_layers
 from webterm.drivers.docker_network import Networks, Reach
 from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE, EngineNews
-from webterm.drivers.docker_shape import FIRST, Shape, check_users, container, container_name, etc_files, user_of
+from webterm.drivers.docker_shape import FIRST, Shape, check_engine, container, container_name, etc_files, user_of
 from webterm.drivers.finishing import finished
 from webterm.drivers.guarding import End
 from webterm.drivers.ownership import give, give_all, write_public
@@ -194,7 +194,7 @@ class Containers:
         uid = user_of(runtime)
         if self._info is None:
             self._info = await self._engine.info()
-        check_users(self._info)
+        check_engine(self._info)
         image = await self._images.ensure(runtime.image or self._image, progress)
         reach: Reach = "internet" if self._network and runtime.network else "none"
         network = await self._networks.ready(reach, progress)

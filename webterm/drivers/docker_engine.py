@@ -11,6 +11,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
@@ -49,11 +50,12 @@ class EngineRefusal(Unavailable):
 class EngineInfo:
     """What an engine says of itself and its machine.
 
-    ``storage`` is the storage driver and ``filesystem`` what lies under it. ``rootless``: its containers' users are
-    others on the machine.
+    ``api`` is the newest version of its language. ``storage`` is the storage driver and ``filesystem`` what lies under
+    it. ``rootless``: its containers' users are others on the machine.
     """
 
     version: str
+    api: tuple[int, ...]
     cpus: int
     storage: str
     filesystem: str
@@ -151,10 +153,11 @@ class Engine:
 
     async def info(self) -> EngineInfo:
         """What it says of itself. Raises what `call` does."""
-        said = await self.call("GET", "info", timeout=10)
+        said, versions = await self.call("GET", "info", timeout=10), await self.call("GET", "version", timeout=10)
         options = said.get("SecurityOptions") or []
         return EngineInfo(
             version=said.get("ServerVersion", ""),
+            api=tuple(int(each) for each in re.findall(r"\d+", versions.get("ApiVersion", ""))),
             cpus=said.get("NCPU", 0),
             storage=said.get("Driver", ""),
             filesystem=dict(map(tuple, said.get("DriverStatus") or [])).get("Backing Filesystem", ""),

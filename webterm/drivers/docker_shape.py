@@ -23,6 +23,8 @@ FIRST = 2
 
 HOLD = "command -v sleep >/dev/null && exec sleep 2147483647; kill -STOP $$"
 """Needs nothing of an image but a shell. (sleep(1) has ``infinity`` only where it is GNU's.)"""
+_OLDEST = (1, 41)
+"""The language of Docker 20.10."""
 _LEAST_MEMORY = 16 * 1024 * 1024
 _SHARED_MEMORY = 512 * 1024 * 1024
 _SMALL = 16 * 1024 * 1024
@@ -56,8 +58,10 @@ def user_of(runtime: Runtime) -> int:
     return runtime.account
 
 
-def check_users(info: EngineInfo) -> None:
-    """Raises `webterm.errors.Unavailable` where a container's user would be somebody else outside of it."""
+def check_engine(info: EngineInfo) -> None:
+    """Raises `webterm.errors.Unavailable` for one that is too old, or where users are somebody else outside."""
+    if info.api < _OLDEST:
+        raise Unavailable(f"the container engine is too old: version {info.version}; Docker 20.10 is the oldest")
     if info.rootless:
         raise Unavailable(
             "the container engine is rootless: its containers' users are others outside, and could not use workspaces'"
