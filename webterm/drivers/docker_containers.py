@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from webterm.drivers.cancelling import finished
 from webterm.drivers.disk_guard import DiskGuard
 from webterm.drivers.docker_container import Container, described, why_ended
 from webterm.drivers.docker_engine import Engine, EngineInfo, EngineRefusal
@@ -21,7 +22,6 @@ from webterm.drivers.docker_layers import LayerGuard, can_bound_layers
 from webterm.drivers.docker_network import Networks, Reach
 from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE, EngineNews
 from webterm.drivers.docker_shape import FIRST, Shape, check_engine, container, container_name, etc_files, user_of
-from webterm.drivers.finishing import finished
 from webterm.drivers.guarding import End
 from webterm.drivers.ownership import give, give_all, write_public
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError

@@ -7,9 +7,9 @@ import contextlib
 import secrets
 from collections.abc import Sequence
 
+from webterm.drivers.cancelling import finished
 from webterm.drivers.docker_engine import Engine
 from webterm.drivers.docker_news import SERVER
-from webterm.drivers.finishing import finished
 from webterm.errors import EngineUnavailable, WebtermError
 
 _TIMEOUT = 30.0

@@ -9,11 +9,11 @@ import os
 import socket
 from collections.abc import Callable
 
+from webterm.drivers.cancelling import first
 from webterm.drivers.docker_program import Begun, exit_of
 from webterm.drivers.docker_session import Means
 from webterm.drivers.docker_stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
-from webterm.drivers.racing import first
 from webterm.errors import TerminalExited, Unavailable
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from webterm.drivers import docker_survey, listeners
+from webterm.drivers.cancelling import opened
 from webterm.drivers.docker_engine import EngineRefusal
 from webterm.drivers.docker_place import hold
 from webterm.drivers.docker_relay import RELAYS, Relays
@@ -23,7 +24,6 @@ from webterm.drivers.docker_shape import FIRST
 from webterm.drivers.docker_stream import run
 from webterm.drivers.inner_sockets import CannotEnter, InnerSockets, connect
 from webterm.drivers.listeners import Listener, Target
-from webterm.drivers.opening import opened
 from webterm.drivers.places import Place, Usage
 from webterm.drivers.running_processes import Seen
 from webterm.drivers.sampling import Sampling

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from webterm.drivers import inner_sockets_process
+from webterm.drivers.cancelling import opened
 from webterm.drivers.duplex import readable
-from webterm.drivers.opening import opened
 from webterm.errors import NoSuchPort, Unavailable
 
 _ANSWER_TIMEOUT = 10.0

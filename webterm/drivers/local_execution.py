@@ -8,8 +8,8 @@ import enum
 import os
 from collections.abc import Callable
 
+from webterm.drivers.cancelling import first
 from webterm.drivers.local_session import send_signal
-from webterm.drivers.racing import first
 from webterm.errors import TerminalExited
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit

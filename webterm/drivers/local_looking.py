@@ -17,11 +17,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from webterm.drivers import running_processes
+from webterm.drivers.cancelling import opened
 from webterm.drivers.environment import COOKIE
 from webterm.drivers.inner_sockets import InnerSockets
 from webterm.drivers.local_runtimes import LocalRuntimes
 from webterm.drivers.local_tokens import holder_token, is_confined, unconfined_beginning, workspace_of
-from webterm.drivers.opening import opened
 from webterm.drivers.places import Held, Place, Usage
 from webterm.drivers.sampling import Sampling
 from webterm.drivers.sandbox_entry import Passage, way_in
