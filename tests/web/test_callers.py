@@ -160,6 +160,19 @@ async def test_a_flood_of_connections_keeps_nobody_out(directory: Path, caplog: 
 
 
 @pytest.mark.both_loops
+async def test_bodies_that_take_long_keep_nobody_out_either(directory: Path) -> None:
+    clock = Clock()
+    async with listening(directory, Callers(4, every=HASTY, clock=clock)) as running, piped(running) as pipes:
+        expecting = ("Content-Type: application/json", "Content-Length: 2", "Expect: 100-continue")
+        for _ in range(4):
+            slow, _ = await pipes.open(pipes.head("POST /api/v1/auth/login", *expecting))
+            assert await status(slow) == 100
+        assert await closed((await pipes.open())[0])
+        clock.runs = True
+        assert await answered(pipes)
+
+
+@pytest.mark.both_loops
 async def test_where_all_are_busy_newcomers_are_closed_until_one_has_gone(directory: Path) -> None:
     async with (
         listening(directory, Callers(2, every=HASTY)) as running,

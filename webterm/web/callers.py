@@ -14,9 +14,12 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
+from webterm.web.site import VISITOR
 
 BACKLOG = 128
 PATIENCE = 30.0
@@ -45,8 +48,9 @@ class Callers:
     """All connections. `listening` accepts them; ``asking`` has to be the outermost middleware of the application.
 
     Those of which no whole head has come within ``patience`` seconds are closed. When there are ``most``, those that
-    have asked for nothing yet are closed for others, then those that have asked for nothing for the longest time; a
-    connection on which a request is under way, such as a WebSocket, never is. ``every``: seconds between two looks.
+    have asked for nothing yet are closed for others, then those that have asked for nothing for the longest time, then
+    those of unknown people whose bodies take long; what else is under way, such as a WebSocket, never is. ``every``:
+    seconds between two looks.
     """
 
     def __init__(
@@ -62,18 +66,18 @@ class Callers:
         self._every = every
         self._clock = clock
         self._silent: dict[web.RequestHandler, float] = {}  # no request yet, and since when
-        self._asked: dict[web.RequestHandler, float | None] = {}  # since when there is no request under way
+        self._asked: dict[web.RequestHandler, _Asked] = {}
         self._room = most
         self._looked = self._told = float("-inf")
 
     @web.middleware
     async def asking(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A request has come whole but for its body."""
-        self._asked[request.protocol] = None
+        asked = self._asked[request.protocol] = _Asked(self._clock(), request)
         try:
             return await handler(request)
         finally:
-            self._asked[request.protocol] = self._clock()
+            asked.since, asked.request = self._clock(), None
 
     @asynccontextmanager
     async def listening(self, runner: web.AppRunner, sockets: Sequence[socket.socket]) -> AsyncIterator[None]:
@@ -124,8 +128,9 @@ class Callers:
     def _idle(self, now: float) -> list[web.RequestHandler]:
         """Of whom others may take the place, in this order."""
         silent = [one for one, since in self._silent.items() if now - since < self._patience]
-        resting = {one: since for one, since in self._asked.items() if since is not None and now - since >= RESTING}
-        return silent + sorted(resting, key=resting.__getitem__)
+        old = sorted((asked.since, id(one), one) for one, asked in self._asked.items() if now - asked.since >= RESTING)
+        resting = [one for *_, one in old if self._asked[one].request is None]
+        return silent + resting + [one for *_, one in old if self._asked[one].is_beginning]
 
     def _tell(self, now: float) -> None:
         if now - self._told >= TOLD:
@@ -135,6 +140,19 @@ class Callers:
                 " for others, or else newcomers",
                 self._most,
             )
+
+
+@dataclass(slots=True)
+class _Asked:
+    """``since`` when there is this request; None: since when there is none any more."""
+
+    since: float
+    request: web.Request | None
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether its body is still to come, before anybody has looked whose it is."""
+        return self.request is not None and VISITOR not in self.request and not self.request.content.is_eof()
 
 
 class _Refused(asyncio.Protocol):
