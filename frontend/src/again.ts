@@ -12,7 +12,17 @@ const LONGEST_MS = 60_000;
 /** A shell that is lost sooner than this is not one that an outage took: it does not come back by itself. */
 const SETTLED_MS = 30_000;
 /** Refusals after which it may be tried again. */
-const PASSING = new Set(["engine_unavailable", "unavailable", "runtime_busy", "rate_limited", "shutting_down", "store_unavailable"]);
+const PASSING = new Set([
+  "engine_unavailable",
+  "unavailable",
+  "launch_failed", // by an engine that is just going
+  "image_missing",
+  "disk_full",
+  "runtime_busy",
+  "rate_limited",
+  "shutting_down",
+  "store_unavailable",
+]);
 
 export class Again {
   /** Whether it comes by itself. */
@@ -23,6 +33,8 @@ export class Again {
   readonly problem = signal<string | null>(null);
   /** Where the answer is to come; null while none is due. */
   channel: number | null = null;
+  /** Whether nobody has asked for what is being started. */
+  alone = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wait = FIRST_MS;
   private since = -Infinity;
@@ -49,8 +61,9 @@ export class Again {
     this.wait = Math.min(this.wait * 2, LONGEST_MS);
   }
 
-  asked(channel: number): void {
+  asked(channel: number, alone: boolean): void {
     clearTimeout(this.timer);
+    this.alone = alone;
     this.channel = channel;
     this.starting.value = true;
     this.problem.value = null;

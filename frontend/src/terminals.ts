@@ -117,7 +117,7 @@ export class Terminals {
       ...(alone && workspace.value !== null && tab.driver !== null ? { driver: tab.driver } : {}),
     };
     const channel = this.number(tab);
-    again.asked(channel);
+    again.asked(channel, alone);
     this.around.wire.send({ type: "open", channel, ...(tab.pane.propose() ?? tab.size.value), ...where });
   }
 
@@ -283,7 +283,7 @@ export class Terminals {
 
   private notAgain(tab: Tab, { code, message, channel }: ErrorMessage): void {
     this.byChannel.delete(channel ?? 0);
-    if (!tab.again.waiting.value) this.around.hint(message);
+    if (!tab.again.alone) this.around.hint(message);
     tab.again.refused(code, message);
     // Somebody else was faster, and the old one went while we asked.
     if (code === "no_such_terminal") this.wasRemoved(tab);

@@ -408,6 +408,10 @@ describe("a program that has ended", () => {
     expect(opened().length).toBeLessThan(20);
     expect(opened()[0]).toEqual({ type: "open", channel: 3, cols: 100, rows: 30, workspace: "w", replaces: "b", driver: "docker" });
     expect(hints).toEqual([]);
+    terminals.startAgain(terminals.tabs.value[1]!);
+    refuse(again.channel!, "launch_failed");
+    expect(hints).toEqual(["no: launch_failed"]); // who asks is told, and it goes on by itself
+    expect(again.waiting.value).toBe(true);
     const before = opened().length;
     terminals.wake("other");
     terminals.wake("w");
