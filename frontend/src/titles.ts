@@ -7,7 +7,7 @@ const UNPRINTABLE =
 
 /** What may be shown of a text that others have had a hand in, in one line. */
 export function cleanText(text: string): string {
-  return text.replace(UNPRINTABLE, "").replace(/\s+/gu, " ").trim();
+  return text.replace(/[\t\n\r]+/g, " ").replace(UNPRINTABLE, "").replace(/\s+/gu, " ").trim();
 }
 
 /** What may be shown of a title; empty when nothing of it may. */

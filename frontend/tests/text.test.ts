@@ -40,6 +40,7 @@ describe("titles", () => {
   it.each([
     ["plain", "plain"],
     ["  two\n\n lines ", "two lines"],
+    ["two\nlines", "two lines"],
     ["<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"], // text, and shown as text
     ["a\x1b[31mb\x07\x9bc", "a[31mbc"],
     ["\u202egpj.exe\u2066\u200b\ufeff", "gpj.exe"],

@@ -105,7 +105,7 @@ async def test_it_is_built_and_what_the_build_says_is_told(images: Images, engin
         assert "over it" in told
         (tmp_path / "word2").touch()
         (tmp_path / "Dockerfile").write_text(f"FROM {BUSYBOX}\nUSER 0\nRUN echo the reason is this; exit 3\n")
-        with pytest.raises(ImageMissing, match=r"(?s)could not be built.*the reason is this.*code: 3"):
+        with pytest.raises(ImageMissing, match=r"(?s)could not be built: the reason is this.*code: 3"):
             await images.build(tmp_path, tag, told.append)
         assert built == await images.find(tag)
     finally:

@@ -37,6 +37,8 @@ _CONTROL = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 _LONGEST = 400
 _TOLD = 12
 """Last lines of a build that has failed, for its error."""
+_STEP = re.compile(r"Step \d+/\d+ :|--->|Removing intermediate container ")
+"""Lines of the engine's own, which say how far a build has come and not why it fails."""
 _MIB = 1024 * 1024
 
 
@@ -161,7 +163,8 @@ class Images:
             async with self._engine.lines("POST", "build", params=params, body=archive) as lines:
                 async for line in lines:
                     for text in _shown(str(line.get("stream", line.get("status", "")))):
-                        said = [*said[1 - _TOLD :], text]
+                        if not _STEP.match(text):
+                            said = [*said[1 - _TOLD :], text]
                         progress(text)
         except EngineRefusal as refusal:
             why = "\n".join((*said, str(refusal)))
