@@ -157,10 +157,10 @@ export interface RuntimeBounds {
 /**
  * What an environment may ask for on this server, and what it gets that asks for nothing. `mode` is the driver of
  * those, now, and `reason` why it is another one than usual. `image` is the usual one, `images` what may be asked
- * for beside it (`*` stands for any characters but / and :, `**` for any). `limits` are the highest.
- * `idle_minutes`: when a container stops in which nothing runs; 0 is never. `preview_domain`: each previewed page
- * has a name of its own in it; null: they are below the server's own address. `share_days`: for how long a link to
- * one lasts at most; 0: there are none.
+ * for beside it (`*` stands for any characters but / and :, `**` for any). `limits` are the highest, with `mode`;
+ * `networked` are the drivers with which programs may use the network. `idle_minutes`: when a container stops in
+ * which nothing runs; 0 is never. `preview_domain`: each previewed page has a name of its own in it; null: they
+ * are below the server's own address. `share_days`: for how long a link to one lasts at most; 0: there are none.
  */
 export interface RuntimeChoices {
   mode: string;
@@ -169,6 +169,7 @@ export interface RuntimeChoices {
   image: string;
   images: string[];
   limits: RuntimeBounds;
+  networked: string[];
   idle_minutes: number;
   preview_domain: string | null;
   share_days: number;

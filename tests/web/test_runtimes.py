@@ -122,6 +122,7 @@ async def test_what_a_server_has_to_offer_is_told(scene: Scene) -> None:
     status, found = await call(scene.desk.running, "GET", "/api/v1/runtimes", scene.desk.proof)
     assert (status, found["mode"], found["reason"], found["drivers"]) == (200, scene.driver, "", ["docker", "local"])
     assert (found["image"], found["images"], found["idle_minutes"]) == (DEBIAN, [], 60.0)
+    assert (found["networked"], found["limits"]["network"]) == (["docker"], scene.driver == "docker")
     assert (found["limits"]["processes"], found["preview_domain"], found["share_days"]) == (512, None, 7.0)
     status, health = await call(scene.desk.running, "GET", "/health", scene.desk.proof)
     assert (status, health["mode"]) == (200, scene.driver)

@@ -129,9 +129,10 @@ class RuntimeChoices(Struct, frozen=True, kw_only=True):
 
     ``mode`` is the driver of those, now, and ``reason`` why it is another one than usual. ``image`` is the usual one,
     ``images`` what may be asked for beside it (``*`` stands for any characters but / and :, ``**`` for any). ``limits``
-    are the highest. ``idle_minutes``: when a container stops in which nothing runs; 0 is never. ``preview_domain``:
-    each previewed page has a name of its own in it; null: they are below the server's own address. ``share_days``: for
-    how long a link to one lasts at most; 0: there are none.
+    are the highest, with ``mode``; ``networked`` are the drivers with which programs may use the network.
+    ``idle_minutes``: when a container stops in which nothing runs; 0 is never. ``preview_domain``: each previewed page
+    has a name of its own in it; null: they are below the server's own address. ``share_days``: for how long a link to
+    one lasts at most; 0: there are none.
     """
 
     mode: str
@@ -140,6 +141,7 @@ class RuntimeChoices(Struct, frozen=True, kw_only=True):
     image: str
     images: list[str]
     limits: RuntimeBounds
+    networked: list[str]
     idle_minutes: float
     preview_domain: str | None
     share_days: float
@@ -157,6 +159,7 @@ async def choices(request: web.Request) -> web.StreamResponse:
             image=settings.docker.image,
             images=list(settings.docker.images),
             limits=_bounds(runtimes.plans.limits(), runtimes.plans.network(usual.driver)),
+            networked=sorted(filter(runtimes.plans.network, runtimes.plans.homes)),
             idle_minutes=settings.runtimes.idle_minutes,
             preview_domain=settings.previews.domain,
             share_days=settings.previews.share_days,

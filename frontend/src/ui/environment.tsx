@@ -131,7 +131,7 @@ function Image({ draft, choices, change }: PartProps) {
 function Limits({ draft, choices, change }: PartProps) {
   const most = choices?.limits;
   const upTo = (limit: number | undefined, text: (limit: number) => string): string => (limit ? `at most ${text(limit)}` : "any number");
-  const networked = most?.network ?? true;
+  const networked = choices?.networked.includes(draft.driver || choices.mode) ?? true;
   return (
     <>
       <div class="columns of-three">
