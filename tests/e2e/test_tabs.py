@@ -55,7 +55,7 @@ async def test_an_exit_shows_its_status_and_the_tab_can_go(person: Person) -> No
     await expect(tab).to_contain_text("exited 3")
     await person.sees("exit 3")
     await person.type("x")
-    await expect(person.page.locator(".message")).to_have_text("This program has ended")
+    await expect(person.page.locator(".message")).to_have_text("This program has ended: Enter starts it again")
     await person.page.reload()
     await expect(tab).to_contain_text("exited 3")
     await person.sees("exit 3")
