@@ -122,11 +122,8 @@ export class Page {
     effect(() => this.focusNewest());
     addEventListener("online", () => this.connection.wake());
     addEventListener("pageshow", (event) => event.persisted && this.connection.wake());
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) return;
-      this.connection.wake();
-      this.terminals.wake();
-    });
+    const awake = [this.connection, this.terminals];
+    document.addEventListener("visibilitychange", () => document.hidden || awake.forEach((part) => part.wake()));
     this.work.open.value = this.preferences.files.value && !isNarrow();
     effect(() => void (isNarrow() || (this.preferences.files.value = this.work.open.value)));
     this.work.start();
@@ -321,8 +318,7 @@ export class Page {
 
   private hear(message: ServerMessage): void {
     if (!this.work.message(message)) this.terminals.message(message);
-    const { type } = message;
-    if (type === "runtime" && (message.state === "ready" || message.state === "absent")) this.terminals.wake(message.workspace);
+    if (message.type === "runtime" && ["ready", "absent"].includes(message.state)) this.terminals.wake(message.workspace);
   }
 
   private meet(user: User): void {
