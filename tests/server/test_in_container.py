@@ -15,7 +15,7 @@ from tests.engine import DEBIAN, SERVER, WORKSPACE, RealEngine
 from tests.server.client import Client, View
 from tests.server.contained import UID, ContainedServer, built
 
-pytestmark = [pytest.mark.alone, pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(420)]
 
 PROCESSES = ("sh", "-c", "cat /proc/[0-9]*/cmdline")
 
