@@ -28,7 +28,7 @@ PLACE: dict[str, object] = {"path": "p", "encoded": False}
 VALID: dict[str, dict[str, object]] = {
     "open": {
         "channel": 7, "cols": 80, "rows": 24, "workspace": "w", "driver": "echo", "argv": ["a"], "cwd": "/",
-        "env": {"A": "b"}, "title": "t", "window": 1,
+        "env": {"A": "b"}, "title": "t", "window": 1, "replaces": "t",
     },
     "attach": {
         "channel": 7, "terminal": "t", "after": 1, "role": "read", "cols": 80, "rows": 24, "window": 1,
