@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 CHUNK = 64 * 1024
 DETACH_KEYS = ",".join(("ctrl-@", "ctrl-^") * 8)
 """What makes the engine let go of a terminal cannot be switched off. This is what nobody ever sends, and of what can
-be set it delays the least: only a NUL waits for the byte after it. (One key repeated loses and doubles bytes; so does the engine with the beginning
-of this, NUL and Ctrl-^ by turns.)"""
+be set it delays the least: only a NUL waits for the byte after it. (One key repeated loses and doubles bytes. So does
+the beginning of this, NUL and Ctrl-^ by turns.)"""
 
 _HEAD = 8
 _LONGEST_HEAD = 16 * 1024
