@@ -51,6 +51,14 @@ class Machine(EchoDriver):
         self.idle = False
         self.listening: set[int] = set()
         self.wanted: frozenset[WorkspaceId] = frozenset()
+        self._stopped = asyncio.Event()
+
+    async def has_only(self, workspace: WorkspaceId) -> None:
+        """Wait until everything but this has been stopped."""
+        async with asyncio.timeout(30):
+            while self.up != {workspace}:
+                self._stopped.clear()
+                await self._stopped.wait()
 
     async def health(self) -> DriverHealth:
         await self.answers.wait()
@@ -86,6 +94,7 @@ class Machine(EchoDriver):
     async def stop(self, workspace: WorkspaceId) -> None:
         await self.free.wait()
         self.up.discard(workspace)
+        self._stopped.set()
 
     async def is_up(self, workspace: WorkspaceId) -> bool:
         return workspace in self.up

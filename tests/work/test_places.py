@@ -212,7 +212,7 @@ async def test_what_was_stopped_while_the_engine_was_away_goes_when_it_is_back(s
     begun = len(stage.engine.begun)
     stage.engine.works = DriverHealth(works=True)
     await stage.runtimes.start(ANN, second.id, by(ANN))  # is the first to find that it is back
-    assert stage.engine.up == {second.id}
+    await stage.engine.has_only(second.id)
     assert [runtime.workspace for runtime in stage.engine.begun[begun:]] == [second.id]
 
 
