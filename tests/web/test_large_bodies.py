@@ -14,8 +14,8 @@ from tests.web.conftest import started
 from tests.web.filing import Desk, connected, desk_of, parsed, until
 from tests.web.test_uploads import begin, nothing, retried, said, sign_out
 from webterm.settings import Local
-from webterm.web.large_bodies import LARGE
-from webterm.work.receiving import PIECE
+from webterm.web.large_bodies import LARGE, PIECE
+from webterm.web.long_requests import MOST_LARGE
 
 SIZE = LARGE + 3 * PIECE + 17
 
@@ -61,18 +61,18 @@ async def test_it_comes_whole_and_its_connection_ends(desk: Desk, data: bytes) -
 
 @pytest.mark.both_loops
 async def test_what_came_before_a_cut_is_kept(desk: Desk, data: bytes) -> None:
-    """But for a piece that is not whole, when the call is cancelled with the connection, as here."""
+    """To the last byte, though the call is cancelled with the connection."""
     upload = await begin(desk, "f", SIZE)
-    least = most = 0
+    came = 0
     for cut in (5, PIECE, 2 * PIECE + 5):
         async with AsyncExitStack() as stack:
             offset, reader, writer = await going_on(desk, upload, stack)
-            assert least <= offset <= most
+            assert offset == came
             writer.write(data[offset : offset + cut])
             writer.write_eof()
             answer = await reader.read()
             assert not answer or parsed(answer).status == 400
-        least, most = offset + cut // PIECE * PIECE, offset + cut
+        came += cut
     assert (await retried(desk, upload, data)).json["entry"]["size"] == SIZE
     assert (desk.files / "f").read_bytes() == data
 
@@ -115,3 +115,18 @@ async def test_a_file_that_does_not_fit_any_more(desk: Desk, data: bytes) -> Non
         assert (answer.status, answer.code) == (413, "too_big")
     assert (await retried(desk, upload, data[:LARGE])).json["entry"]["size"] == LARGE
     assert (desk.files / "f").read_bytes() == data[:LARGE]
+
+
+async def test_no_more_than_some_have_memory_of_their_own(desk: Desk, data: bytes) -> None:
+    """Those that come while there are as many keep their connection, as small ones do."""
+    async with AsyncExitStack() as stack:
+        for number in range(MOST_LARGE):
+            reader, writer = await stack.enter_async_context(connected(desk))
+            writer.write(desk.head("PUT", f"files/{number}", Content_Length=str(SIZE), Expect="100-continue"))
+            assert await said(reader) == 100
+        answer = await desk.ask("PUT", "files/f", data)
+        assert (answer.status, answer.headers.get("Connection")) == (201, None)
+    assert (desk.files / "f").read_bytes() == data
+    async with asyncio.timeout(30):
+        while (await desk.ask("PUT", "files/f", data)).headers.get("Connection") != "close":
+            pass

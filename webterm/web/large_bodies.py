@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from aiohttp import web
 
 from webterm.errors import InvalidRequest
 from webterm.web.spans import Span
-from webterm.work.receiving import PIECE
 
 LARGE = 8 * 1024 * 1024
 """Bytes from which on a body is worth a connection."""
+PIECE = 2 * 1024 * 1024
+"""Bytes that are handed on at a time: with less, handing on takes longer than what is done with them."""
 BUFFERS = 3
 """Pieces that are in memory: one is written, one waits for that, and one comes."""
 
@@ -44,7 +46,7 @@ def large_body(request: web.Request, span: Span) -> LargeBody | None:
 
 class LargeBody(asyncio.BufferedProtocol):
     """A body, and its connection's protocol from now on. All but what comes goes on to aiohttp; what follows the body
-    is nobody's.
+    is nobody's. That the connection is lost goes on when all that came has been read, so that none of it is lost too.
     """
 
     def __init__(self, request: web.Request, transport: asyncio.Transport, length: int, span: Span) -> None:
@@ -59,6 +61,8 @@ class LargeBody(asyncio.BufferedProtocol):
         self._waiter: asyncio.Future[None] | None = None
         self._given_up = False
         self._broken = False
+        self._unread = True
+        self._lost: Callable[[], None] | None = None
         first = self._content.read_nowait(-1)
         self._left = length - self._content.total_bytes + len(first)
         self.get_buffer(-1)[: len(first)] = first
@@ -82,6 +86,7 @@ class LargeBody(asyncio.BufferedProtocol):
                 break
             lent.append(self._full.popleft())
             yield lent[-1]
+        self._read()
         if self._broken:
             raise InvalidRequest("the body broke off")
 
@@ -92,6 +97,7 @@ class LargeBody(asyncio.BufferedProtocol):
         self._free.clear()
         self._full.clear()
         self._transport.resume_reading()
+        self._read()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         if self._coming is not None:
@@ -121,7 +127,9 @@ class LargeBody(asyncio.BufferedProtocol):
         if self._coming is not None and self._filled:
             self._hand_on(self._coming)
         self._wake()
-        self._http.connection_lost(exc)
+        self._lost = partial(self._http.connection_lost, exc)
+        if not self._unread:
+            self._read()
 
     def pause_writing(self) -> None:
         self._http.pause_writing()
@@ -143,6 +151,13 @@ class LargeBody(asyncio.BufferedProtocol):
             self._transport.resume_reading()
         else:
             self._free.append(piece)
+
+    def _read(self) -> None:
+        """Nothing of it is wanted any more."""
+        self._unread = False
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost()
 
     async def _moved(self) -> None:
         """Wait for a piece, or the end."""

@@ -13,12 +13,17 @@ from webterm.web.connections import Connection, Connections, IsLive, always
 
 MOST = 64
 """Long requests that one person may have under way at a time."""
+MOST_LARGE = 16
+"""Bodies at a time that have memory of their own; others come as small ones do."""
 STANDSTILL = 60.0
 """Seconds for which nothing may come from, or go to, a peer."""
 
 
 class LongRequests(Connections):
-    """All of them. ``most`` is how many one person may have, ``standstill`` the patience with a peer, in seconds."""
+    """All of them. ``most`` is how many one person may have, ``standstill`` the patience with a peer, in seconds.
+
+    ``large`` are those whose bodies have memory of their own: `MOST_LARGE` at most, which they see to themselves.
+    """
 
     def __init__(
         self,
@@ -30,6 +35,7 @@ class LongRequests(Connections):
     ) -> None:
         super().__init__(is_live, clock=clock)
         self.standstill = standstill
+        self.large: set[Connection] = set()
         self._most = most
         self._running: Counter[UserId] = Counter()
 

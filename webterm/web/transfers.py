@@ -18,6 +18,7 @@ from webterm.errors import InvalidRequest, NotSignedIn, ShuttingDown
 from webterm.ids import ProofId
 from webterm.web.gate import ROW, check_access
 from webterm.web.large_bodies import LargeBody, large_body
+from webterm.web.long_requests import MOST_LARGE
 from webterm.web.site import ASKED, CLOSING, actor, site, visitor
 from webterm.web.spans import Span
 from webterm.web.visitors import find
@@ -63,8 +64,11 @@ class Transfer(Span):
         `webterm.errors.NotSignedIn` and others as the gate does.
         """
         await invite(self._request)
-        self._large = large_body(self._request, self)
+        books = site(self._request).long_requests
+        if len(books.large) < MOST_LARGE:
+            self._large = large_body(self._request, self)
         if self._large is not None:
+            books.large.add(self)
             self._request[CLOSING] = True
             async for view in self._large.pieces():
                 yield view
@@ -77,6 +81,7 @@ class Transfer(Span):
         """What still comes of the body is not wanted."""
         if self._large is not None:
             self._large.give_up()
+            site(self._request).long_requests.large.discard(self)
 
     async def still(self) -> None:
         """Raises what the gate raises when the sender may not do this any more."""
