@@ -209,7 +209,7 @@ class Containers:
             ),
             runtime,
             image=image,
-            volumes=await self._images.volumes(image),
+            volumes=self._images.volumes(image),
             network=network,
             closed=reach == "none",
             files=self._on_host(runtime.files),

@@ -65,6 +65,7 @@ class Images:
         self._keep = frozenset(keep)
         self._most = most
         self._clock = clock
+        self._volumes: dict[str, frozenset[str]] = {}
         self._under_way: dict[str, _Fetching] = {}
 
     async def find(self, image: str) -> str | None:
@@ -79,15 +80,13 @@ class Images:
             if refusal.answer == 404:
                 return None
             raise
-        return str(found["Id"])
+        id_ = str(found["Id"])
+        self._volumes[id_] = frozenset((found.get("Config") or {}).get("Volumes") or ())
+        return id_
 
-    async def volumes(self, image: str) -> frozenset[str]:
-        """The directories for which an image that is there wants volumes.
-
-        Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
-        """
-        found = await self._engine.call("GET", f"images/{image}/json")
-        return frozenset((found.get("Config") or {}).get("Volumes") or ())
+    def volumes(self, id_: str) -> frozenset[str]:
+        """The directories for which an image wants volumes that was found under this id."""
+        return self._volumes[id_]
 
     async def ensure(self, image: str, progress: Progress = lambda _line: None) -> str:
         """The id of an image, which is fetched if the engine does not have it: once, whoever asks meanwhile.
