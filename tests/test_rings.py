@@ -64,7 +64,7 @@ THEIRS: dict[str, set[str]] = {
 }
 """What each part may import of others, besides the standard library."""
 
-SINGLE_THEIRS = {"drivers/docker_engine": {"aiodocker", "aiohttp"}, "drivers/ssh": {"asyncssh"}}
+SINGLE_THEIRS = {"drivers/docker/engine": {"aiodocker", "aiohttp"}, "drivers/ssh": {"asyncssh"}}
 SINGLE_OURS = {"drivers/local": {"webterm.keeper.client"}, "drivers/keeping": {"webterm.keeper.client"}}
 """What one module of a package may import beyond the rest of it; so may modules named ``local_*`` and ``local/*``."""
 

@@ -28,8 +28,8 @@ from webterm.accounts.throttle import Throttle
 from webterm.accounts.tickets import Tickets
 from webterm.accounts.tokens import PersonalTokens
 from webterm.clients.oidc import OidcClient
-from webterm.drivers.docker import DockerDriver
-from webterm.drivers.docker_parts import parts_of
+from webterm.drivers.docker.driver import DockerDriver
+from webterm.drivers.docker.parts import parts_of
 from webterm.drivers.echo import EchoDriver
 from webterm.drivers.keeping import Keeping
 from webterm.drivers.local import LocalDriver

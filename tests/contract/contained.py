@@ -13,7 +13,7 @@ import pytest
 from tests.drivers.containers import parts_in
 from tests.drivers.sandboxes import runtime_in
 from tests.engine import DEBIAN, RealEngine
-from webterm.drivers.docker import DockerDriver
+from webterm.drivers.docker.driver import DockerDriver
 from webterm.drivers.keeping import Keeping
 from webterm.keeper.client import shut_down
 from webterm.runtime import Runtime, RuntimeLimits

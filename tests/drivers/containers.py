@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from tests.engine import BUSYBOX, DEBIAN, RealEngine
-from webterm.drivers.docker_parts import Parts, parts_of
+from webterm.drivers.docker.parts import Parts, parts_of
 from webterm.settings import Settings
 
 

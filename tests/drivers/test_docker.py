@@ -12,8 +12,8 @@ import pytest
 from tests.contract.contained import Contained
 from tests.engine import RealEngine
 from tests.work.lines import Subject
-from webterm.drivers.docker import DockerDriver
-from webterm.drivers.docker_program import MARK, new_token
+from webterm.drivers.docker.driver import DockerDriver
+from webterm.drivers.docker.program import MARK, new_token
 from webterm.errors import LaunchFailed
 from webterm.execution import Execution, Stream
 from webterm.session import Exit, Launch, Session, Size

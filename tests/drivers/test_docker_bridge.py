@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.engine import BUSYBOX, RealEngine
-from webterm.drivers.docker_bridge import Bridges
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_stream import Frames, Order, begin, exec_status, prepare
+from webterm.drivers.docker.bridge import Bridges
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.stream import Frames, Order, begin, exec_status, prepare
 from webterm.drivers.duplex import readable
 from webterm.execution import Stream
 

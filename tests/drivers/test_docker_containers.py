@@ -16,10 +16,10 @@ from tests.drivers.containers import parts_in, settings_in
 from tests.drivers.sandboxes import ACCOUNT, runtime_in
 from tests.engine import BUSYBOX, WORKSPACE, RealEngine
 from tests.images import build
-from webterm.drivers.docker_containers import SETTLED, Containers
-from webterm.drivers.docker_parts import Parts, on_host
-from webterm.drivers.docker_shape import container_name
-from webterm.drivers.docker_stream import run
+from webterm.drivers.docker.containers import SETTLED, Containers
+from webterm.drivers.docker.parts import Parts, on_host
+from webterm.drivers.docker.shape import container_name
+from webterm.drivers.docker.stream import run
 from webterm.errors import EngineUnavailable, ImageMissing, IsolationRefused, Unavailable, WebtermError
 from webterm.runtime import Runtime, RuntimeLimits
 

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.engine import BUSYBOX, SERVER, WORKSPACE, RealEngine
-from webterm.drivers.docker_engine import Engine, EngineRefusal
-from webterm.drivers.docker_news import EngineNews
+from webterm.drivers.docker.engine import Engine, EngineRefusal
+from webterm.drivers.docker.news import EngineNews
 from webterm.errors import EngineUnavailable
 
 pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves look into the engine

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from webterm.drivers.docker_engine import EngineInfo, EngineRefusal
-from webterm.drivers.docker_faults import PortTaken, put_in_words
-from webterm.drivers.docker_shape import check_engine
+from webterm.drivers.docker.engine import EngineInfo, EngineRefusal
+from webterm.drivers.docker.faults import PortTaken, put_in_words
+from webterm.drivers.docker.shape import check_engine
 from webterm.errors import DiskFull, Unavailable
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.engine import BUSYBOX, RealEngine, Refused
 from tests.registry import Registry
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_images import RECIPES, Images
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.images import RECIPES, Images
 from webterm.errors import ImageMissing
 
 pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the tests themselves look into the engine

@@ -18,9 +18,9 @@ import pytest
 from tests.drivers.containers import parts_in
 from tests.drivers.sandboxes import ACCOUNT, fresh_word, runtime_in
 from tests.engine import DEBIAN, RealEngine
-from webterm.drivers.docker_containers import Container
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_layers import LayerGuard
+from webterm.drivers.docker.containers import Container
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.layers import LayerGuard
 from webterm.drivers.ownership import give_all
 from webterm.runtime import Runtime, RuntimeLimits
 

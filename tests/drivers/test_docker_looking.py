@@ -17,11 +17,11 @@ import pytest
 from tests.drivers.containers import parts_in
 from tests.drivers.sandboxes import ACCOUNT, runtime_in
 from tests.engine import DEBIAN, RealEngine
-from webterm.drivers.docker_containers import Container, Containers
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_looking import ContainerLooking
-from webterm.drivers.docker_place import hold
-from webterm.drivers.docker_relay import Relays
+from webterm.drivers.docker.containers import Container, Containers
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.looking import ContainerLooking
+from webterm.drivers.docker.place import hold
+from webterm.drivers.docker.relay import Relays
 from webterm.drivers.listeners import Target
 from webterm.errors import NoSuchPort
 from webterm.ids import new_workspace_id

@@ -14,10 +14,10 @@ from tests import images
 from tests.drivers.sandboxes import ACCOUNT, runtime_in
 from tests.engine import DEBIAN, RealEngine
 from tests.own_engine import OwnEngine
-from webterm.drivers.docker_containers import Containers
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_images import Images
-from webterm.drivers.docker_network import ISOLATED, Networks
+from webterm.drivers.docker.containers import Containers
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.images import Images
+from webterm.drivers.docker.network import ISOLATED, Networks
 from webterm.errors import EngineUnavailable, Unavailable
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.blocking_allowed]  # the test itself looks into it
@@ -65,7 +65,7 @@ def reaches(engine: RealEngine, container: str, address: str) -> bool:
 
 @dataclass(frozen=True)
 class Ground:
-    """The parts of a server with an engine, made as `webterm.drivers.docker_parts` makes them."""
+    """The parts of a server with an engine, made as `webterm.drivers.docker.parts` makes them."""
 
     engine: Engine
     images: Images

@@ -8,9 +8,9 @@ import pytest
 
 from tests.engine import RealEngine
 from tests.registry import Registry
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_images import Images
-from webterm.drivers.docker_pulled import Pulled
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.images import Images
+from webterm.drivers.docker.pulled import Pulled
 
 pytestmark = [pytest.mark.docker, pytest.mark.blocking_allowed]  # the test itself looks into the engine
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.drivers.containers import parts_in
 from tests.engine import DEBIAN, RealEngine
-from webterm.drivers.docker_errand import run_errand
-from webterm.drivers.docker_rules import LOOK, TABLE, Surroundings, bridge_rules, seen
+from webterm.drivers.docker.errand import run_errand
+from webterm.drivers.docker.rules import LOOK, TABLE, Surroundings, bridge_rules, seen
 from webterm.drivers.kernel_tables import has_table, is_here
 
 SAID = """nameserver 10.0.0.53\r

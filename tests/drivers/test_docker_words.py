@@ -9,8 +9,8 @@ import struct
 
 import pytest
 
-from webterm.drivers import docker_program, docker_survey
-from webterm.drivers.docker_stream import Frames
+from webterm.drivers.docker import program, survey
+from webterm.drivers.docker.stream import Frames
 
 GOOD = b"1000\2" + b"7 (x) S 1 7 7 34816 7 " + b"0 " * 13 + b"99 0 5 " + b"0 " * 20 + b"\2vi\1file"
 
@@ -25,9 +25,9 @@ def test_a_forged_survey() -> None:
         GOOD.replace(b"99 0 5", b"9" * 40 + b" 0 5"),
         b"9" * 30 + GOOD,
     ]
-    survey = docker_survey.read_survey(b"\n".join([b"9" * 5000 + b"\2btime 5", *bad, GOOD]))
-    assert [(seen.pid, seen.arguments) for seen in survey.processes] == [(7, ("vi", "file"))]
-    assert survey.boot == 5
+    found = survey.read_survey(b"\n".join([b"9" * 5000 + b"\2btime 5", *bad, GOOD]))
+    assert [(seen.pid, seen.arguments) for seen in found.processes] == [(7, ("vi", "file"))]
+    assert found.boot == 5
 
 
 @pytest.mark.parametrize("stream", [1, 2])
@@ -45,8 +45,8 @@ async def test_words_without_end_before_a_program_begins(stream: int) -> None:
     talking = asyncio.create_task(talk())
     try:
         async with asyncio.timeout(10):
-            with pytest.raises(docker_program._NotBegun):
-                await docker_program._until_it_says(ours, Frames())
+            with pytest.raises(program._NotBegun):
+                await program._until_it_says(ours, Frames())
     finally:
         talking.cancel()
         ours.close()

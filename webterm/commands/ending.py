@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from webterm.datadir import IDENTITY, identity
-from webterm.drivers.docker_parts import parts_of
+from webterm.drivers.docker.parts import parts_of
 from webterm.errors import EngineUnavailable, Unavailable
 from webterm.keeper.client import KeeperError, shut_down
 from webterm.settings import Settings

@@ -9,7 +9,7 @@ from webterm.commands.findings import Finding
 from webterm.errors import Unavailable, WebtermError
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_parts import Parts
+    from webterm.drivers.docker.parts import Parts
     from webterm.settings import Settings
 
 _ENGINE = "install a container engine (Debian: docker.io) that the server's user may use, see docker.host"
@@ -17,7 +17,7 @@ _ENGINE = "install a container engine (Debian: docker.io) that the server's user
 
 async def examine_engine(settings: Settings) -> list[Finding]:
     """Findings about the engine and what containers need there. Changes nothing; takes up to ten seconds."""
-    from webterm.drivers.docker_parts import parts_of
+    from webterm.drivers.docker.parts import parts_of
 
     if settings.runtimes.driver == "local":
         return []
@@ -26,7 +26,7 @@ async def examine_engine(settings: Settings) -> list[Finding]:
 
 
 async def _look(settings: Settings, parts: Parts) -> AsyncIterator[Finding]:
-    from webterm.drivers.docker_shape import check_engine
+    from webterm.drivers.docker.shape import check_engine
 
     needed = settings.runtimes.driver == "docker"
     try:
@@ -46,7 +46,7 @@ async def _look(settings: Settings, parts: Parts) -> AsyncIterator[Finding]:
 
 
 async def _image(settings: Settings, parts: Parts, *, needed: bool) -> Finding:
-    from webterm.drivers.docker_images import RECIPES
+    from webterm.drivers.docker.images import RECIPES
 
     image = settings.docker.image
     try:

@@ -36,7 +36,7 @@ async def _collect(settings: Settings) -> list[str]:
     import asyncio
 
     from webterm.datadir import holder, identity
-    from webterm.drivers.docker_parts import parts_of
+    from webterm.drivers.docker.parts import parts_of
     from webterm.errors import EngineUnavailable
 
     try:

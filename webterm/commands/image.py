@@ -49,8 +49,8 @@ def build(
 
 
 async def _build(settings: Settings, wanted: dict[str, str], arguments: dict[str, str]) -> None:
-    from webterm.drivers.docker_images import RECIPES
-    from webterm.drivers.docker_parts import parts_of
+    from webterm.drivers.docker.images import RECIPES
+    from webterm.drivers.docker.parts import parts_of
 
     async with parts_of(settings, server="") as parts:
         for what, tag in wanted.items():

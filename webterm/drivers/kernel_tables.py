@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Literal
 
-from webterm.drivers.docker_rules import Surroundings
+from webterm.drivers.docker.rules import Surroundings
 
 Family = Literal["inet", "bridge"]
 

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from webterm.drivers.docker_container import is_ending
-from webterm.drivers.docker_program import Place, exit_of, give_size
-from webterm.drivers.docker_stream import exec_status, runs, shut_down
+from webterm.drivers.docker.container import is_ending
+from webterm.drivers.docker.program import Place, exit_of, give_size
+from webterm.drivers.docker.stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
 from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 from webterm.ids import WorkspaceId
 from webterm.session import Exit, Session, Size, check_record, check_signal
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_endings import Endings
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.endings import Endings
+    from webterm.drivers.docker.engine import Engine
     from webterm.drivers.hangups import HangUps
     from webterm.drivers.keeping import Keeping
 

@@ -6,15 +6,15 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING
 
-from webterm.drivers.docker_bridge import Bridges
-from webterm.drivers.docker_stream import Frames, Order, begin, peek, prepare, speaks_in_frames
+from webterm.drivers.docker.bridge import Bridges
+from webterm.drivers.docker.stream import Frames, Order, begin, peek, prepare, speaks_in_frames
 from webterm.drivers.duplex import readable
 from webterm.drivers.listeners import Target
 from webterm.errors import EngineUnavailable
 from webterm.execution import Stream
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.engine import Engine
 
 _PYTHON = """
 import socket, sys, threading

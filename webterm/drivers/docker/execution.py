@@ -10,9 +10,9 @@ import socket
 from collections.abc import Callable
 
 from webterm.drivers.cancelling import first
-from webterm.drivers.docker_program import Begun, exit_of
-from webterm.drivers.docker_session import Means
-from webterm.drivers.docker_stream import exec_status, runs, shut_down
+from webterm.drivers.docker.program import Begun, exit_of
+from webterm.drivers.docker.session import Means
+from webterm.drivers.docker.stream import exec_status, runs, shut_down
 from webterm.drivers.duplex import Duplex
 from webterm.errors import TerminalExited, Unavailable
 from webterm.execution import Execution, Stream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from webterm.drivers.docker_engine import EngineRefusal
+from webterm.drivers.docker.engine import EngineRefusal
 from webterm.errors import DiskFull, ImageMissing, Unavailable
 
 _PATH = re.compile(r"(?<![\w.:-])/[\w.-]+(/[\w.-]*)+")

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from webterm.drivers.docker_engine import Engine, EngineInfo
+from webterm.drivers.docker.engine import Engine, EngineInfo
 from webterm.drivers.guarding import EASE, End, Guard
 from webterm.errors import WebtermError
 from webterm.ids import WorkspaceId

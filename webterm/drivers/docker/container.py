@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_network import ISOLATED
-from webterm.drivers.docker_news import KEY
-from webterm.drivers.docker_shape import FIRST, HOLD
+from webterm.drivers.docker.engine import EngineRefusal
+from webterm.drivers.docker.network import ISOLATED
+from webterm.drivers.docker.news import KEY
+from webterm.drivers.docker.shape import FIRST, HOLD
 from webterm.ids import WorkspaceId
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.engine import Engine
 
 _NO_SHELL = (126, 127)
 _ENDS = {137: "its container was killed", 143: "its container was stopped"}

@@ -12,15 +12,15 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_program import MARK, PREFIX, TAIL, Place
-from webterm.drivers.docker_stream import run
+from webterm.drivers.docker.engine import EngineRefusal
+from webterm.drivers.docker.program import MARK, PREFIX, TAIL, Place
+from webterm.drivers.docker.stream import run
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
 from webterm.ids import WorkspaceId
 from webterm.tasks import Tasks
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.engine import Engine
 
 _log = logging.getLogger("webterm.drivers")
 
@@ -184,7 +184,7 @@ class Endings:
     async def tokens(self, container: str, user: str, workspace: WorkspaceId) -> set[str]:
         """Of which programs there is something in a container.
 
-        Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
+        Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker.engine.EngineRefusal`.
         """
         prefix = f"{PREFIX}{workspace}-"
         ran = await run(self._engine, container, _LIST, f"{MARK}={prefix}", user=user, timeout=_LONGER_PATIENCE)

@@ -15,13 +15,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from webterm.drivers import docker_survey, listeners
+from webterm.drivers import listeners
 from webterm.drivers.cancelling import opened
-from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_place import hold
-from webterm.drivers.docker_relay import RELAYS, Relays
-from webterm.drivers.docker_shape import FIRST
-from webterm.drivers.docker_stream import run
+from webterm.drivers.docker import survey
+from webterm.drivers.docker.engine import EngineRefusal
+from webterm.drivers.docker.place import hold
+from webterm.drivers.docker.relay import RELAYS, Relays
+from webterm.drivers.docker.shape import FIRST
+from webterm.drivers.docker.stream import run
 from webterm.drivers.inner_sockets import CannotEnter, InnerSockets, connect
 from webterm.drivers.listeners import Listener, Target
 from webterm.drivers.places import Place, Usage
@@ -33,8 +34,8 @@ from webterm.ids import WorkspaceId
 from webterm.runtime import RuntimeProcess, RuntimeStats
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_containers import Container, Containers
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.containers import Container, Containers
+    from webterm.drivers.docker.engine import Engine
 
 _SURVEY_TIMEOUT = 20.0
 _ROUTE_TIMEOUT = 1.0
@@ -196,7 +197,7 @@ class ContainerLooking:
 
     async def _relay(self, view: _View) -> str:
         if view.facts.relay is None:
-            view.facts.relay = (await self._run(view.container, docker_survey.RELAY)).decode(errors="replace").strip()
+            view.facts.relay = (await self._run(view.container, survey.RELAY)).decode(errors="replace").strip()
         if view.facts.relay not in RELAYS:
             names = ", ".join(RELAYS)
             raise Unavailable(f"ports of this container cannot be reached: its image has none of {names}")
@@ -206,7 +207,7 @@ class ContainerLooking:
         """Asking takes a moment, and browsers open several connections: one answer may do for them all."""
         facts = view.facts
         if fresh or time.monotonic() - facts.heard > _FRESH:
-            facts.listeners = docker_survey.read_listeners(await self._run(view.container, docker_survey.LISTENERS))
+            facts.listeners = survey.read_listeners(await self._run(view.container, survey.LISTENERS))
             facts.heard = time.monotonic()
         return facts.listeners
 
@@ -214,15 +215,15 @@ class ContainerLooking:
         if view.place is not None:
             boot = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
             return await asyncio.to_thread(view.place.processes), boot
-        survey = docker_survey.read_survey(await self._run(view.container, docker_survey.PROCESSES))
-        return survey.processes, survey.boot
+        found = survey.read_survey(await self._run(view.container, survey.PROCESSES))
+        return found.processes, found.boot
 
     async def _usage(self, view: _View) -> Usage:
         if view.place is not None:
             return await asyncio.to_thread(view.place.usage)
         params = {"stream": "false", "one-shot": "true"}
         said = await self._engine.call("GET", f"containers/{view.container.id}/stats", params=params)
-        return docker_survey.usage_of(said)
+        return survey.usage_of(said)
 
     async def _run(self, container: Container, script: str) -> bytes:
         ran = await run(self._engine, container.id, script, user=container.user, timeout=_SURVEY_TIMEOUT)

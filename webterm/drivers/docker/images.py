@@ -14,8 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from webterm.drivers.docker_engine import Engine, EngineRefusal
-from webterm.drivers.docker_pulled import Pulled
+from webterm.drivers.docker.engine import Engine, EngineRefusal
+from webterm.drivers.docker.pulled import Pulled
 from webterm.errors import DiskFull, ImageMissing, ShuttingDown
 from webterm.runtime import Progress
 from webterm.settings_checks import LONGEST_REFERENCE, REFERENCE
@@ -23,8 +23,8 @@ from webterm.settings_runtimes import DEFAULT_GUARD_IMAGE, DEFAULT_IMAGE
 
 RECIPES: Mapping[str, Path] = MappingProxyType(
     {
-        DEFAULT_IMAGE: Path(__file__).parent.parent / "images" / "workspace",
-        DEFAULT_GUARD_IMAGE: Path(__file__).parent.parent / "images" / "guard",
+        DEFAULT_IMAGE: Path(__file__).parent.parent.parent / "images" / "workspace",
+        DEFAULT_GUARD_IMAGE: Path(__file__).parent.parent.parent / "images" / "guard",
     }
 )
 """Images of ours, and the directories that they are built from."""

@@ -14,13 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from webterm.drivers.docker_engine import EngineRefusal
+from webterm.drivers.docker.engine import EngineRefusal
 from webterm.drivers.duplex import readable
 from webterm.errors import EngineUnavailable
 from webterm.execution import Stream
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.engine import Engine
 
 CHUNK = 64 * 1024
 DETACH_KEYS = ",".join(("ctrl-@", "ctrl-^") * 8)
@@ -67,7 +67,7 @@ class Ran:
 async def prepare(engine: Engine, container: str, order: Order) -> str:
     """Tell the engine what to run; returns the id of the exec, which does not run yet.
 
-    Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`.
+    Raises `webterm.errors.EngineUnavailable` and `webterm.drivers.docker.engine.EngineRefusal`.
     """
     wanted: dict[str, Any] = {
         "AttachStdin": True,
@@ -88,7 +88,7 @@ async def begin(engine: Engine, exec_id: str, *, terminal: bool) -> socket.socke
     """Start a prepared exec; returns its stream, non-blocking, at its very first byte. It is the caller's.
 
     The program's input ends with the stream's sending half, unless it has a terminal. Raises
-    `webterm.errors.EngineUnavailable` and `webterm.drivers.docker_engine.EngineRefusal`. Cancelling closes the
+    `webterm.errors.EngineUnavailable` and `webterm.drivers.docker.engine.EngineRefusal`. Cancelling closes the
     connection; whether the program runs then is not known.
     """
     sock = await engine.connect()
@@ -249,7 +249,7 @@ async def run(
 
     It says itself that it is at its end: an engine may not tell before all programs of the container that have ended
     are read to their last byte. Raises `webterm.errors.EngineUnavailable`, also after ``timeout`` seconds, and
-    `webterm.drivers.docker_engine.EngineRefusal`. Cancelling, or a timeout, leaves the script running.
+    `webterm.drivers.docker.engine.EngineRefusal`. Cancelling, or a timeout, leaves the script running.
     """
     word = secrets.token_hex(8)
     argv = ("/bin/sh", "-c", f"{_BEGIN_WITH}\n{script}", "sh", *arguments)

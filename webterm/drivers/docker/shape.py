@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from webterm.drivers.docker_engine import EngineInfo
-from webterm.drivers.docker_news import KEY, SERVER, WORKSPACE
+from webterm.drivers.docker.engine import EngineInfo
+from webterm.drivers.docker.news import KEY, SERVER, WORKSPACE
 from webterm.drivers.sandbox_layout import HOME, USER
 from webterm.errors import IsolationRefused, Unavailable
 from webterm.ids import WorkspaceId

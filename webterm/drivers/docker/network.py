@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from webterm.drivers.docker_engine import Engine, EngineRefusal
-from webterm.drivers.docker_errand import run_errand
-from webterm.drivers.docker_images import Images
-from webterm.drivers.docker_news import EngineNews
-from webterm.drivers.docker_rules import (
+from webterm.drivers.docker.engine import Engine, EngineRefusal
+from webterm.drivers.docker.errand import run_errand
+from webterm.drivers.docker.images import Images
+from webterm.drivers.docker.news import EngineNews
+from webterm.drivers.docker.rules import (
     CLOSED_BRIDGE,
     LOOK,
     OPEN_BRIDGE,

@@ -24,8 +24,8 @@ from urllib.parse import quote, urlsplit
 import aiodocker
 import aiohttp
 
-from webterm.drivers.docker_bridge import Bridges
-from webterm.drivers.docker_news import EngineNews, Watch
+from webterm.drivers.docker.bridge import Bridges
+from webterm.drivers.docker.news import EngineNews, Watch
 from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 
 CONNECT_TIMEOUT = 10.0

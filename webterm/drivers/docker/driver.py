@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
-from webterm.drivers.docker_endings import Endings
-from webterm.drivers.docker_engine import EngineRefusal
-from webterm.drivers.docker_execution import DockerExecution
-from webterm.drivers.docker_looking import ContainerLooking
-from webterm.drivers.docker_program import PREFIX, Begun, Place, launch_in, new_token, order_for, workspace_of
-from webterm.drivers.docker_session import DockerSession, Means
-from webterm.drivers.docker_shape import check_engine
+from webterm.drivers.docker.endings import Endings
+from webterm.drivers.docker.engine import EngineRefusal
+from webterm.drivers.docker.execution import DockerExecution
+from webterm.drivers.docker.looking import ContainerLooking
+from webterm.drivers.docker.program import PREFIX, Begun, Place, launch_in, new_token, order_for, workspace_of
+from webterm.drivers.docker.session import DockerSession, Means
+from webterm.drivers.docker.shape import check_engine
 from webterm.drivers.hangups import HangUps
 from webterm.drivers.keeping import Keeping
 from webterm.errors import LaunchFailed, ShuttingDown, Unavailable, WebtermError
@@ -27,9 +27,9 @@ from webterm.session import Driver, Execution, Launch, Session, Size
 from webterm.tasks import Tasks
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_containers import Container, Containers
-    from webterm.drivers.docker_engine import Engine
-    from webterm.drivers.docker_news import EngineNews
+    from webterm.drivers.docker.containers import Container, Containers
+    from webterm.drivers.docker.engine import Engine
+    from webterm.drivers.docker.news import EngineNews
 
 _log = logging.getLogger("webterm.drivers")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from webterm.drivers import listeners
-from webterm.drivers.docker_relay import RELAYS
+from webterm.drivers.docker.relay import RELAYS
 from webterm.drivers.listeners import EMBEDDED_DNS, Listener
 from webterm.drivers.places import Usage
 from webterm.drivers.running_processes import LONGEST_COMMAND, Seen, parse

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from webterm.drivers.docker_containers import Containers
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_images import Images
-from webterm.drivers.docker_network import Networks
-from webterm.drivers.docker_pulled import Pulled
+from webterm.drivers.docker.containers import Containers
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.images import Images
+from webterm.drivers.docker.network import Networks
+from webterm.drivers.docker.pulled import Pulled
 from webterm.settings import Settings
 from webterm.settings_checks import is_address
 

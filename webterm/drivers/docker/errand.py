@@ -8,8 +8,8 @@ import secrets
 from collections.abc import Sequence
 
 from webterm.drivers.cancelling import finished
-from webterm.drivers.docker_engine import Engine
-from webterm.drivers.docker_news import SERVER
+from webterm.drivers.docker.engine import Engine
+from webterm.drivers.docker.news import SERVER
 from webterm.errors import EngineUnavailable, WebtermError
 
 _TIMEOUT = 30.0
@@ -21,7 +21,7 @@ async def run_errand(
 ) -> tuple[int, str]:
     """Run a program of ``image`` as root without other privileges than ``capabilities``; its status, what it wrote.
 
-    Raises `webterm.drivers.docker_engine.EngineRefusal`, `webterm.errors.EngineUnavailable`. Nothing of it stays.
+    Raises `webterm.drivers.docker.engine.EngineRefusal`, `webterm.errors.EngineUnavailable`. Nothing of it stays.
     """
     name = f"webterm-errand-{secrets.token_hex(8)}"  # known before the engine answers
     try:

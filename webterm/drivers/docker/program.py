@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from webterm.drivers.docker_stream import (
+from webterm.drivers.docker.stream import (
     Frames,
     Order,
     begin,
@@ -32,8 +32,8 @@ from webterm.ids import WorkspaceId
 from webterm.session import Launch, Size
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_containers import Container
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.containers import Container
+    from webterm.drivers.docker.engine import Engine
 
 MARK = "WEBTERM_EXEC"
 """The environment variable that marks everything which comes of a program with the program's token."""
@@ -151,7 +151,7 @@ async def launch_in(engine: Engine, container: Container, order: Order, size: Si
     """Start a program, and wait until it runs.
 
     Raises `webterm.errors.LaunchFailed`, `webterm.errors.EngineUnavailable` and
-    `webterm.drivers.docker_engine.EngineRefusal`. Where this raises or is cancelled the program may run: its tree has
+    `webterm.drivers.docker.engine.EngineRefusal`. Where this raises or is cancelled the program may run: its tree has
     to be ended.
     """
     exec_id = await prepare(engine, container.id, order)

@@ -14,7 +14,7 @@ from webterm.errors import WebtermError
 from webterm.ids import WorkspaceId
 
 if TYPE_CHECKING:
-    from webterm.drivers.docker_engine import Engine
+    from webterm.drivers.docker.engine import Engine
 
 _log = logging.getLogger("webterm.drivers")
 
@@ -67,7 +67,7 @@ class Watch:
             await asyncio.wait([self._task])
 
     def subscribe(self, callback: Callable[[EngineNews], None]) -> Callable[[], None]:
-        """See `webterm.drivers.docker_engine.Engine.subscribe`."""
+        """See `webterm.drivers.docker.engine.Engine.subscribe`."""
         self._subscribers.append(callback)
         if self.up is not None:
             self._tell_one(callback, EngineNews(kind="up" if self.up else "down"))

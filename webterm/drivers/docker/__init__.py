@@ -1,0 +1,1 @@
+"""Programs in containers of one engine."""
