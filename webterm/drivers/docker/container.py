@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from webterm.drivers.docker.engine import EngineRefusal
+from webterm.drivers.docker.labels import KEY
 from webterm.drivers.docker.network import ISOLATED
-from webterm.drivers.docker.news import KEY
 from webterm.drivers.docker.shape import FIRST, HOLD
 from webterm.ids import WorkspaceId
 

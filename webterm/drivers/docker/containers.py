@@ -18,9 +18,10 @@ from webterm.drivers.docker.container import Container, described, why_ended
 from webterm.drivers.docker.engine import Engine, EngineInfo, EngineRefusal
 from webterm.drivers.docker.faults import NetworkGone, PortTaken, put_in_words
 from webterm.drivers.docker.images import Images
+from webterm.drivers.docker.labels import KEY, SERVER, WORKSPACE
 from webterm.drivers.docker.layers import LayerGuard, can_bound_layers
 from webterm.drivers.docker.network import Networks, Reach
-from webterm.drivers.docker.news import KEY, SERVER, WORKSPACE, EngineNews
+from webterm.drivers.docker.news import EngineNews
 from webterm.drivers.docker.shape import FIRST, Shape, check_engine, container, container_name, etc_files, user_of
 from webterm.drivers.guarding import End
 from webterm.drivers.ownership import give, give_all, write_public

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from webterm.drivers.cancelling import finished
 from webterm.drivers.docker.engine import Engine
-from webterm.drivers.docker.news import SERVER
+from webterm.drivers.docker.labels import SERVER
 from webterm.errors import EngineUnavailable, WebtermError
 
 _TIMEOUT = 30.0

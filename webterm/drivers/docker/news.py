@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from webterm.drivers.docker.labels import WORKSPACE
 from webterm.errors import WebtermError
 from webterm.ids import WorkspaceId
 
@@ -17,13 +18,6 @@ if TYPE_CHECKING:
     from webterm.drivers.docker.engine import Engine
 
 _log = logging.getLogger("webterm.drivers")
-
-WORKSPACE = "webterm.workspace"
-"""The label of a container that says whose it is."""
-SERVER = "webterm.server"
-"""The label of all that a server has made in an engine."""
-KEY = "webterm.key"
-"""The label of a container that differs where it would have to be made in another way."""
 
 _KINDS = ("die", "exec_die")
 _SOONEST, _LATEST = 0.1, 5.0

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from webterm.drivers.docker.engine import EngineInfo
-from webterm.drivers.docker.news import KEY, SERVER, WORKSPACE
+from webterm.drivers.docker.labels import KEY, SERVER, WORKSPACE
 from webterm.drivers.sandbox_layout import HOME, USER
 from webterm.errors import IsolationRefused, Unavailable
 from webterm.ids import WorkspaceId
