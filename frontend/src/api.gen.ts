@@ -185,7 +185,9 @@ export interface PublishedPort {
  * What a workspace's programs run in, or would. `message` is for people: how far it has come, or why it ended.
  * `reason` says why `driver` is another one than usual. `image` is what a container is made of, else empty.
  * `ports` are those that programs listen at; `published` those of a container that lead out of it. `stops_in`: in
- * so many seconds it stops, because nothing runs in it and nobody looks; null: it does not.
+ * so many seconds it stops, because nothing runs in it and nobody looks; null: it does not. `cut` has a line for
+ * people for each limit of which the environment asks for more than there may be, and which does not hold
+ * therefore.
  */
 export interface RuntimeInfo {
   workspace: string;
@@ -199,6 +201,7 @@ export interface RuntimeInfo {
   published: PublishedPort[];
   stops_in: number | null;
   limits: RuntimeBounds;
+  cut: string[];
 }
 
 /**

@@ -57,10 +57,14 @@ async def test_a_terminal_in_a_workspace_runs_in_its_runtime(stage: Stage) -> No
 
 
 async def test_limits_are_the_smaller_ones(tmp_path: Path) -> None:
+    limits = EnvironmentLimits(processes=500, memory=10, cpu=2.5)
+    async with staged(tmp_path, sandbox=Sandbox(processes=500)) as stage:
+        before = await stage.bench.make(environment=Environment(limits=limits, network=False))
     sandbox = Sandbox(network=True, processes=100, memory=1000, cpu=0.0, file_size=5000)
     async with staged(tmp_path, sandbox=sandbox) as stage:
-        limits = EnvironmentLimits(processes=500, memory=10, cpu=2.5)
-        await stage.open(ANN, await stage.bench.make(environment=Environment(limits=limits, network=False)))
+        await stage.open(ANN, before)
+        status = await stage.runtimes.status(ANN, before.id)
+        assert status.cut == ("processes: 500 asked for, and the server's settings allow at most 100",)
         await stage.open(ANN, await stage.bench.make())
         first, second = [runtime.limits for runtime in stage.machine.begun]
         assert (first.processes, first.memory, first.cpu, first.file_size, first.disk) == (100, 10, 2.5, 1000, 2000)

@@ -10,6 +10,8 @@ import pytest
 
 from tests.work.bench import ANN, Bench, by
 from webterm.errors import NoSuchTemplate
+from webterm.settings import Settings
+from webterm.work.environments import Environments
 from webterm.work.templates import Templates
 from webterm.work.workspaces import Environment
 
@@ -21,6 +23,13 @@ description = "An empty package"
 env = { PYTHONDONTWRITEBYTECODE = "1" }
 ports = [8000]
 """
+GREEDY = {
+    "large": "limits = { memory = 4294967296, processes = 10 }",
+    "outside": 'cwd = "src/../.."',
+    "drawn": 'image = "evil"',
+}
+"""Environments that no workspace may have."""
+ENVIRONMENTS = Environments(Settings(), ("local", "echo"))
 
 
 def lay_out(directory: Path) -> None:
@@ -42,27 +51,45 @@ def lay_out(directory: Path) -> None:
     (directory / "broken" / "template.toml").write_text("title = ")
     (directory / "wrong").mkdir()
     (directory / "wrong" / "template.toml").write_text("[environment]\nprivileged = true\n")
+    for name, asked in GREEDY.items():
+        (directory / name).mkdir()
+        (directory / name / "template.toml").write_text(f"[environment]\n{asked}\n")
     (directory / "notes.txt").write_text("")
 
 
 async def test_those_that_can_be_understood_are_there(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     await asyncio.to_thread(lay_out, tmp_path)
-    templates = Templates(tmp_path)
+    templates = Templates(tmp_path, ENVIRONMENTS)
     bare, python, settings = await templates.all()
     assert (python.name, python.title, python.description) == ("python", "Python", "An empty package")
     assert python.environment == Environment(env={"PYTHONDONTWRITEBYTECODE": "1"}, ports=(8000,))
     assert (bare.name, bare.title, bare.environment) == ("bare", "bare", Environment())
     assert settings.environment == Environment(network=False)
     assert await templates.get("python") == python
-    for name in ("empty", "broken", "wrong", ".hidden", "none", "", ".", "..", "python/files", "notes.txt", "a\0"):
+    for name in (
+        *GREEDY,
+        "empty",
+        "broken",
+        "wrong",
+        ".hidden",
+        "none",
+        "",
+        ".",
+        "..",
+        "python/files",
+        "notes.txt",
+        "a\0",
+    ):
         with pytest.raises(NoSuchTemplate):
             await templates.get(name)
     assert "template broken cannot" in caplog.text
     assert "privileged" in caplog.text
+    assert "template large asks for what no workspace may have: memory: 4 GiB asked for, " in caplog.text
+    assert "template outside asks for what no workspace may have: cwd: 'src/../..' leads out of" in caplog.text
 
 
 async def test_the_directory_need_not_be_there(tmp_path: Path) -> None:
-    templates = Templates(tmp_path / "none")
+    templates = Templates(tmp_path / "none", ENVIRONMENTS)
     assert await templates.all() == []
     with pytest.raises(NoSuchTemplate):
         await templates.get("python")

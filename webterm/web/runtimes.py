@@ -44,7 +44,8 @@ class RuntimeInfo(Struct, frozen=True, kw_only=True):
 
     ``reason`` says why ``driver`` is another one than usual. ``image`` is what a container is made of, else empty.
     ``ports`` are those that programs listen at; ``published`` those of a container that lead out of it. ``stops_in``:
-    in so many seconds it stops, because nothing runs in it and nobody looks; null: it does not.
+    in so many seconds it stops, because nothing runs in it and nobody looks; null: it does not. ``cut`` has a line for
+    people for each limit of which the environment asks for more than there may be, and which does not hold therefore.
     """
 
     workspace: str
@@ -58,6 +59,7 @@ class RuntimeInfo(Struct, frozen=True, kw_only=True):
     published: list[PublishedPort]
     stops_in: float | None
     limits: RuntimeBounds
+    cut: list[str]
 
 
 class RuntimeUse(Struct, frozen=True, kw_only=True):
@@ -262,6 +264,7 @@ def _answer(request: web.Request, found: RuntimeStatus) -> web.Response:
             published=[PublishedPort(port=port, at=there) for port, there in found.published.items()],
             stops_in=None if found.stops_in is None else round(found.stops_in, 1),
             limits=_bounds(found.limits, found.network),
+            cut=list(found.cut),
         )
     )
 

@@ -36,7 +36,7 @@ class RuntimeStatus:
     ``reason``: why ``driver`` is another one than usual. ``image``: what a container is made of, else empty.
     ``terminals`` is how many run there, ``ports`` what its programs listen on. ``stops_in``: in so many seconds it
     stops, because nobody uses it. ``limits``, ``network`` and ``published`` are what its programs have, or
-    would have.
+    would have; ``cut`` has a line for each limit of which the environment asks for more.
     """
 
     state: RuntimeState
@@ -48,6 +48,7 @@ class RuntimeStatus:
     image: str = ""
     stops_in: float | None = None
     limits: RuntimeLimits = field(default_factory=RuntimeLimits)
+    cut: tuple[str, ...] = ()
     network: bool = False
     published: Mapping[int, int] = field(default_factory=dict)
 

@@ -239,6 +239,7 @@ class Runtimes:
             terminals=terminals,
             stops_in=self.idle.stops_in(found.id),
             limits=self.plans.limits(found),
+            cut=tuple(self._workspaces.environments.excess(found.environment.limits)),
             network=self.plans.network(choice.driver) and found.environment.network,
             published=await self.plans.published(found, choice.driver),
         )

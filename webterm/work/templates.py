@@ -14,9 +14,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from webterm.errors import NoSuchTemplate, NoSuchWorkspace
+from webterm.errors import NoSuchTemplate, NoSuchWorkspace, WebtermError
 from webterm.files.root import Root
 from webterm.store.workspaces import Environment
+from webterm.work.environments import Environments
 
 __all__ = ["Template", "Templates"]
 
@@ -49,17 +50,22 @@ class Template:
 
 
 class Templates:
-    """All templates, as they are on disk when they are asked for. The directory need not be there."""
+    """All templates, as they are on disk when they are asked for. The directory need not be there.
 
-    def __init__(self, directory: Path) -> None:
+    One whose description cannot be understood, or whose environment asks for more than workspaces may have
+    (``environments``), is none, and the log says why.
+    """
+
+    def __init__(self, directory: Path, environments: Environments) -> None:
         self._directory = directory
+        self._environments = environments
 
     async def all(self) -> list[Template]:
-        """By name. One whose description cannot be understood is left out, and the log says why."""
+        """By name."""
         return await asyncio.to_thread(self._all)
 
     async def get(self, name: str) -> Template:
-        """Raises `webterm.errors.NoSuchTemplate`, also for one whose description cannot be understood."""
+        """Raises `webterm.errors.NoSuchTemplate`."""
         found = await asyncio.to_thread(self._read, name) if NAME.fullmatch(name) else None
         if found is None:
             raise NoSuchTemplate(f"there is no template {name[:64]!r}")
@@ -108,5 +114,10 @@ class Templates:
             told = msgspec.convert(tomllib.loads(text), _Description)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
             log.error("%s of the template %s cannot be understood: %s", DESCRIPTION, name, error)
+            return None
+        try:
+            self._environments.check(told.environment)
+        except WebtermError as error:
+            log.error("%s of the template %s asks for what no workspace may have: %s", DESCRIPTION, name, error)
             return None
         return Template(name=name, title=told.title or name, description=told.description, environment=told.environment)

@@ -17,7 +17,6 @@ from webterm.access import ITSELF, Actor, Role, Source
 from webterm.errors import (
     EditConflict,
     InvalidRequest,
-    NoSuchDriver,
     ReadOnly,
 )
 from webterm.files.root import Root
@@ -30,9 +29,9 @@ from webterm.store.members import Member
 from webterm.store.workspaces import Environment, EnvironmentLimits, Workspace
 from webterm.tasks import Tasks
 from webterm.work.admission import Admission, Seen, no_such
-from webterm.work.allowed_images import AllowedImages
 from webterm.work.directories import Directories, Spot
 from webterm.work.endings import Ending, Endings, MemberChanged, MemberGone, OnEnding, WorkspaceGone
+from webterm.work.environments import UNASKED, Environments
 from webterm.work.memberships import Memberships
 from webterm.work.publishing import published
 from webterm.work.templates import Templates
@@ -78,10 +77,9 @@ class Workspaces:
         own_people: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.templates = Templates(settings.templates_dir)
+        self.environments = Environments(settings, drivers)
+        self.templates = Templates(settings.templates_dir, self.environments)
         self._store = store
-        self._drivers = frozenset(drivers)
-        self._images = AllowedImages(settings)
         self._clock = clock
         self._first_port = settings.previews.ports_base
         self._directories = Directories(settings.workspaces_dir)
@@ -211,11 +209,9 @@ class Workspaces:
         """
         made_from = await self.templates.get(template) if template else None
         if environment is None:
-            environment = made_from.environment if made_from is not None else Environment()
-        else:
-            self._images.check(environment.image)
+            environment = made_from.environment if made_from is not None else UNASKED
         wanted = _Wanted(_checked_name(name), _checked_description(description), template, environment)
-        self._check_driver(environment)
+        self.environments.check(environment)
         made = await asyncio.shield(self._tasks.run(self._create(actor, wanted, by, home=False)))
         return Seen(workspace=made, role=Role.OWN, members=[])
 
@@ -228,7 +224,7 @@ class Workspaces:
             found = await workspaces.home_of(conn, actor.id)
         if found is not None:
             return self._admission.known(found)
-        wanted = _Wanted(HOME, "", "", Environment())
+        wanted = _Wanted(HOME, "", "", UNASKED)
         by = Source(user=actor.id, name=actor.name, address="")
         return await asyncio.shield(self._tasks.run(self._create(actor, wanted, by, home=True)))
 
@@ -300,8 +296,8 @@ class Workspaces:
                     raise ReadOnly("only the person whose workspace it is may change its environment variables")
                 if environment.driver != found.environment.driver:
                     raise ReadOnly("only the person whose workspace it is may change its driver")
-            if environment is not None and environment.image != found.environment.image:
-                self._images.check(environment.image)
+            if environment is not None:
+                self.environments.check(environment, found.environment)
             changed = [field for field, value in fields.items() if value != getattr(found, field)]
             if changed:
                 fields["updated"] = now
@@ -358,11 +354,6 @@ class Workspaces:
         """Make a first file where a workspace is empty. Needs `Role.WRITE`. Returns whether that was so."""
         found = await self.allowed(actor, workspace, Role.WRITE)
         return await asyncio.to_thread(_make_first_file, self.root(found), found.account)
-
-    def _check_driver(self, environment: Environment) -> None:
-        if environment.driver is not None and environment.driver not in self._drivers:
-            names = ", ".join(sorted(self._drivers))
-            raise NoSuchDriver(f"there is no driver {environment.driver!r}; there are {names}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ export function environmentOf(draft: Draft): Environment {
   return {
     driver: draft.driver || null,
     image,
-    cwd: draft.cwd.trim().replace(/^\/+|\/+$/g, ""),
+    cwd: draft.cwd.trim().replace(/\/+$/, ""),
     network: draft.network,
     limits: {
       memory: bytesIn(draft.memory),

@@ -65,7 +65,7 @@ export function Standing({ page, workspace }: Props) {
   );
 }
 
-function Place({ info: { driver, image, reason, published } }: { info: RuntimeInfo }) {
+function Place({ info: { driver, image, reason, published, cut } }: { info: RuntimeInfo }) {
   return (
     <>
       <dt>They run in</dt>
@@ -73,6 +73,11 @@ function Place({ info: { driver, image, reason, published } }: { info: RuntimeIn
         {placeOf(driver)}
         {image && ` of ${image}`}
         {reason && <p class="about">{sentence(cleanText(reason))}</p>}
+        {cut.map((line) => (
+          <p key={line} class="about">
+            {sentence(cleanText(line))}
+          </p>
+        ))}
       </dd>
       {published.length > 0 && (
         <>

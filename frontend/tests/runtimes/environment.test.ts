@@ -43,9 +43,13 @@ describe("an environment in a form", () => {
   ])("what is wrong is said: %j", (part, text) => expect(() => environmentOf({ ...EMPTY, ...part })).toThrow(text));
 
   it("leaves out rows that are empty, and ports that are there twice", () => {
-    const draft = { ...EMPTY, ports: "80 81,80;", cwd: "/src/", variables: [{ name: " ", value: "" }, { name: " A ", value: " x " }] };
+    const draft = { ...EMPTY, ports: "80 81,80;", cwd: "src/", variables: [{ name: " ", value: "" }, { name: " A ", value: " x " }] };
     expect(environmentOf(draft)).toMatchObject({ ports: [80, 81], cwd: "src", env: { A: " x " } });
   });
+});
+
+it("leaves it to the server to refuse a folder elsewhere", () => {
+  expect(environmentOf({ ...EMPTY, cwd: " /etc/ " }).cwd).toBe("/etc");
 });
 
 it("variables are found in what was copied from a file", () => {
