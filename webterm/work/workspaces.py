@@ -286,7 +286,6 @@ class Workspaces:
         if description is not None:
             fields["description"] = _checked_description(description)
         if environment is not None:
-            self._check_driver(environment)
             fields["environment"] = environment
         now = self._clock()
         async with self._store.writing() as conn:
