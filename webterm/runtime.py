@@ -105,3 +105,6 @@ Progress = Callable[[str], None]
 
 OnRuntimeEnded = Callable[[WorkspaceId, str], None]
 """Told that a runtime has ended that nobody asked to end, and why, for people. It may not wait, and does not fail."""
+
+OnRuntimeNote = Callable[[WorkspaceId, str], None]
+"""Told what has happened in a runtime that goes on, for people. It may not wait, and does not fail."""

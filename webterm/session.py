@@ -16,7 +16,7 @@ from webterm.errors import InvalidRequest, NoSuchPort, TooBig, Unavailable
 from webterm.execution import Execution
 from webterm.exits import Exit
 from webterm.ids import WorkspaceId
-from webterm.runtime import DriverHealth, OnRuntimeEnded, Progress, Runtime, RuntimeProcess, RuntimeStats
+from webterm.runtime import DriverHealth, OnRuntimeEnded, OnRuntimeNote, Progress, Runtime, RuntimeProcess, RuntimeStats
 
 __all__ = [
     "MAX_COLS",
@@ -216,6 +216,9 @@ class Driver(ABC):
 
     on_runtime_ended: OnRuntimeEnded | None = None
     """Set by whoever wants to be told."""
+
+    on_runtime_note: OnRuntimeNote | None = None
+    """Set by whoever wants to be told; of what may happen again and again, only now and then."""
 
     on_doubt: Callable[[], None] | None = None
     """Set by whoever wants to be told that `health` may be another one than before."""

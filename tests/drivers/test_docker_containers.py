@@ -127,6 +127,22 @@ async def test_an_end_that_nobody_asked_for_is_told_and_one_that_somebody_did_is
     assert ended.empty()
 
 
+async def test_programs_that_memory_runs_out_for_are_told_of_and_what_ends_with_them(
+    parts: Parts, runtime: Runtime, engine: RealEngine
+) -> None:
+    told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    ended: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+    parts.containers.shortages.tell = lambda *said: told.put_nowait(said)
+    parts.containers.on_ended = lambda *said: ended.put_nowait(said)
+    made = await parts.containers.ensure(replace(runtime, limits=RuntimeLimits(memory=16 << 20)))
+    hungry = "for n in 1 2 3; do tail /dev/zero; done; kill -9 -1"
+    await asyncio.to_thread(engine.execute, made.id, "sh", "-c", hungry)
+    why = "memory ran out (16 MiB for all programs together)"
+    assert await ended.get() == (runtime.workspace, why)
+    assert await told.get() == (runtime.workspace, f"a program was killed, because {why}")
+    assert told.empty()  # the others are told of together, later, and not where all has ended
+
+
 async def test_who_fills_the_disk_is_ended(parts: Parts, tmp_path: Path, engine: RealEngine, namespace: str) -> None:
     ended: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
     parts.containers.on_ended = lambda *said: ended.put_nowait(said)

@@ -81,12 +81,22 @@ async def is_ending(engine: Engine, container: str) -> bool:
     return not any(HOLD in process[-1] for process in said["Processes"] or ())
 
 
-def why_ended(state: Mapping[str, Any]) -> str:
-    """For people. ``state`` is the engine's, empty where there is no such container any more."""
+def memory_ran_out(memory: int, times: int = 1) -> str:
+    """For people: of so many bytes, 0 is as many as the machine has. It may be the machine's that has run out."""
+    often = "" if times == 1 else f" {times} times"
+    which = f"{memory / 2**20:.4g} MiB for all programs together" if memory else "its machine's: there is no limit"
+    return f"memory ran out{often} ({which})"
+
+
+def why_ended(state: Mapping[str, Any], short: str = "") -> str:
+    """For people. ``state`` is the engine's, empty where there is no such container any more.
+
+    ``short``: memory had just run out, in words. (The engine's own ``OOMKilled`` only says that it once has.)
+    """
     if not state:
         return "its container was removed"
-    if state.get("OOMKilled"):
-        return "its programs used more memory than they may"
+    if short:
+        return short
     if state.get("Error"):
         return str(state["Error"])[:200]
     if state.get("ExitCode") in _NO_SHELL:

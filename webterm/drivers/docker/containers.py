@@ -14,7 +14,7 @@ from typing import Any
 
 from webterm.drivers.cancelling import finished
 from webterm.drivers.disk_guard import DiskGuard
-from webterm.drivers.docker.container import Container, described, why_ended
+from webterm.drivers.docker.container import Container, described, memory_ran_out, why_ended
 from webterm.drivers.docker.engine import Engine, EngineInfo, EngineRefusal
 from webterm.drivers.docker.faults import NetworkGone, PortTaken, put_in_words
 from webterm.drivers.docker.images import Images
@@ -23,6 +23,7 @@ from webterm.drivers.docker.layers import LayerGuard, can_bound_layers
 from webterm.drivers.docker.network import Networks, Reach
 from webterm.drivers.docker.news import EngineNews
 from webterm.drivers.docker.shape import FIRST, Shape, check_engine, container, container_name, etc_files, user_of
+from webterm.drivers.docker.shortages import Shortages
 from webterm.drivers.guarding import End
 from webterm.drivers.ownership import give, give_all, write_public
 from webterm.errors import EngineUnavailable, Unavailable, WebtermError
@@ -92,6 +93,7 @@ class Containers:
         self.evict: End = self._evict
         self._guard = DiskGuard(self._end)
         self._layers = LayerGuard(engine, disk, self._end)
+        self.shortages = Shortages()
         self._unsubscribe = engine.subscribe(self._hear)
 
     @property
@@ -178,6 +180,7 @@ class Containers:
     async def aclose(self) -> None:
         """Look after them no more; they stay. Twice is harmless."""
         self._unsubscribe()
+        self.shortages.close()
         await asyncio.gather(self._guard.aclose(), self._layers.aclose())
         await self._tasks.aclose()
         self._up.clear()
@@ -189,6 +192,7 @@ class Containers:
         self._up.pop(workspace, None)
         self._guard.forget(workspace)
         self._layers.forget(workspace)
+        self.shortages.forget(workspace)
 
     async def _wanted(self, runtime: Runtime, progress: Progress) -> dict[str, Any]:
         """What its container has to be made of, which is brought about."""
@@ -248,8 +252,9 @@ class Containers:
         found = await self._found(runtime.workspace)
         if found is None:
             state = await self._state(name)
+            short = memory_ran_out(wanted["HostConfig"]["Memory"]) if state.get("OOMKilled") else ""
             await self._remove(runtime.workspace)
-            raise Unavailable(f"the image {runtime.image or self._image} cannot be used: {why_ended(state)}")
+            raise Unavailable(f"the image {runtime.image or self._image} cannot be used: {why_ended(state, short)}")
         if os.geteuid() == 0:  # programs that ran on this machine without being confined have made files of root's
             self._tasks.run(asyncio.to_thread(give_all, runtime.files, user_of(runtime)))
         return found
@@ -354,8 +359,11 @@ class Containers:
             self._info, self._sure, self._before = None, False, frozenset(known.id for known in self._up.values())
         elif news.kind == "up":
             self._tasks.run(self._look_again())
-        elif news.kind == "die" and news.workspace in self._up and self._up[news.workspace].id == news.container:
-            self._tasks.run(self._bury(self._up[news.workspace], _STOPPED if news.container in self._before else ""))
+        elif news.workspace in self._up and (known := self._up[news.workspace]).id == news.container:
+            if news.kind == "oom":
+                self.shortages.add(known)
+            elif news.kind == "die":
+                self._tasks.run(self._bury(known, _STOPPED if known.id in self._before else ""))
 
     async def _look_again(self) -> None:
         """See what has become of containers while nobody could be asked."""
@@ -370,10 +378,11 @@ class Containers:
         """Remove a container that has ended though nobody asked it to, and tell why."""
         if self._up.get(known.workspace) is not known:
             return  # somebody has asked
+        short = memory_ran_out(known.memory) if self.shortages.is_recent(known.workspace) else ""
         self._forget(known.workspace)
         try:
             async with self._lock(known.workspace):
-                reason = reason or why_ended(await self._state(known.id))
+                reason = reason or why_ended(await self._state(known.id), short)
                 await self._delete(known.id)
         except WebtermError as error:
             _log.warning("what is left of the container of workspace %s stays: %s", known.workspace, error)

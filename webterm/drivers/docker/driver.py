@@ -83,6 +83,7 @@ class DockerDriver(Driver):
         keeping.on_lost(self._keeper_lost)
         containers.on_ended = self._ended
         containers.evict = self._evict
+        containers.shortages.tell = self._noted
 
     # Programs.
 
@@ -275,6 +276,10 @@ class DockerDriver(Driver):
     def _ended(self, workspace: WorkspaceId, reason: str) -> None:
         if self.on_runtime_ended is not None:
             self.on_runtime_ended(workspace, reason)
+
+    def _noted(self, workspace: WorkspaceId, text: str) -> None:
+        if self.on_runtime_note is not None:
+            self.on_runtime_note(workspace, text)
 
     async def _evict(self, workspace: WorkspaceId, reason: str) -> None:
         """End a container and everything in it, and say why on its terminals."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("webterm.drivers")
 
-_KINDS = ("die", "exec_die")
+_KINDS = ("die", "exec_die", "oom")
 _SOONEST, _LATEST = 0.1, 5.0
 _PULSE = 20.0
 
@@ -29,11 +29,11 @@ class EngineNews:
     """One thing that happened.
 
     ``up`` and ``down`` are about the engine: it answers (again), it does not any more; what happened in between is to
-    be looked for. The others are about a ``container`` of a ``workspace``, which has ended (die), or the exec ``exec``
-    in it (exec_die).
+    be looked for. The others are about a ``container`` of a ``workspace``: it has ended (die), or the exec ``exec`` in
+    it (exec_die), or its memory has run out, which has cost a program its life (oom).
     """
 
-    kind: Literal["up", "down", "die", "exec_die"]
+    kind: Literal["up", "down", "die", "exec_die", "oom"]
     container: str = ""
     workspace: WorkspaceId | None = None
     exec: str = ""
