@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.web.conftest import Running, started
 from tests.web.proofs import ADMINS, Proof, call, named, owners_cookie, path_of, personal_token, status_of, ticket
@@ -14,6 +15,7 @@ from webterm.access import Scope
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ALL_ROWS = (*ROWS, *OWN_LOGIN_ROWS)
 WITH_BODY = [row for row in ALL_ROWS if row.body is not None]
 [SOCKET] = [row for row in ALL_ROWS if row.path == "/ws"]
@@ -31,19 +33,21 @@ FORMS = {
 """What a form can send to another site without asking there."""
 
 
-@pytest.fixture
-async def running(directory: Path) -> AsyncIterator[Running]:
-    """A server that lets one other site's pages call."""
-    async with started(directory, server={"cors_origins": ("https://App.example:443",)}) as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A server that lets one other site's pages call, the same one for all."""
+    async with started(
+        tmp_path_factory.mktemp("shared") / "data", server={"cors_origins": ("https://App.example:443",)}
+    ) as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def page(running: Running) -> Proof:
     return await owners_cookie(running)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def program(running: Running, page: Proof) -> Proof:
     return await personal_token(running, page, Scope.TERMINALS_READ, Scope.TERMINALS_WRITE)
 

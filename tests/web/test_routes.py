@@ -8,6 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from tests.web.conftest import Running, browser, started
@@ -76,6 +77,24 @@ async def running(directory: Path, page: Path) -> AsyncIterator[Running]:
         yield running
 
 
+on_one_server = pytest.mark.asyncio(loop_scope="module")
+"""For tests that are refused, and hence change nothing: they take turns with `shared`."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    async with started(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def somebody(shared: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    """The owner's browser there, signed in."""
+    async with browser(shared) as client:
+        await shared.sign_in(client)
+        yield client
+
+
 def routes_of(app: web.Application) -> Iterator[tuple[str, str]]:
     for route in app.router.routes():
         assert route.resource is not None
@@ -131,72 +150,75 @@ async def test_nobody_gets_in_without_a_login(running: Running, stranger: aiohtt
             assert (await answer.json(content_type="application/problem+json"))["code"] == "not_signed_in"
 
 
+@on_one_server
 @pytest.mark.parametrize("row", OWN_ORIGIN, ids=named)
-async def test_pages_of_others_cannot_act(running: Running, row: Row) -> None:
-    async with browser(running) as client:
-        await running.sign_in(client)
-        port = running.root.port
-        assert port is not None
-        for origin in [
-            "https://evil.example",
-            "null",
-            "",
-            f"http://127.0.0.1:{port + 1}",
-            "http://127.0.0.1",
-            f"https://127.0.0.1:{port}",
-            f"http://localhost:{port}",
-            f"http://localhost.evil.example:{port}",
-            f"http://127.0.0.1.:{port}",
-            f"HTTP://127.0.0.1:{port}",
-            f"http://[::1]:{port}",
-            f"http://127.0.0.1:{port}/",
-            f"http://evil.example@127.0.0.1:{port}",
-            f"http://127.0.0.1:{port}, https://evil.example",
-        ]:
-            headers = headers_for(row) | {"Origin": origin}
-            async with client.request(row.method, running.url(path_of(row)), headers=headers) as answer:
-                assert answer.status == 403, origin
-                assert (await answer.json(content_type=None))["code"] == "wrong_origin"
+async def test_pages_of_others_cannot_act(shared: Running, somebody: aiohttp.ClientSession, row: Row) -> None:
+    port = shared.root.port
+    assert port is not None
+    for origin in [
+        "https://evil.example",
+        "null",
+        "",
+        f"http://127.0.0.1:{port + 1}",
+        "http://127.0.0.1",
+        f"https://127.0.0.1:{port}",
+        f"http://localhost:{port}",
+        f"http://localhost.evil.example:{port}",
+        f"http://127.0.0.1.:{port}",
+        f"HTTP://127.0.0.1:{port}",
+        f"http://[::1]:{port}",
+        f"http://127.0.0.1:{port}/",
+        f"http://evil.example@127.0.0.1:{port}",
+        f"http://127.0.0.1:{port}, https://evil.example",
+    ]:
+        headers = headers_for(row) | {"Origin": origin}
+        async with somebody.request(row.method, shared.url(path_of(row)), headers=headers) as answer:
+            assert answer.status == 403, origin
+            assert (await answer.json(content_type=None))["code"] == "wrong_origin"
 
 
 SITES = ("cross-site", "same-site", "Same-Origin", "evil", "")
 
 
+@on_one_server
 @pytest.mark.parametrize("row", OWN_ORIGIN, ids=named)
-async def test_what_the_browser_says_about_the_page_counts_as_well(running: Running, row: Row) -> None:
+async def test_what_the_browser_says_about_the_page_counts_as_well(
+    shared: Running, somebody: aiohttp.ClientSession, row: Row
+) -> None:
     """`Sec-Fetch-Site`, which a page cannot set, even where it could make `Origin` look like ours."""
-    async with browser(running) as client:
-        await running.sign_in(client)
-        for site in SITES:
-            headers = headers_for(row) | {"Sec-Fetch-Site": site}
-            async with client.request(row.method, running.url(path_of(row)), headers=headers) as answer:
-                assert (answer.status, (await answer.json(content_type=None))["code"]) == (403, "wrong_origin")
+    for site in SITES:
+        headers = headers_for(row) | {"Sec-Fetch-Site": site}
+        async with somebody.request(row.method, shared.url(path_of(row)), headers=headers) as answer:
+            assert (answer.status, (await answer.json(content_type=None))["code"]) == (403, "wrong_origin")
 
 
+@on_one_server
 @pytest.mark.parametrize("row", OWN_ORIGIN, ids=named)
-async def test_saying_nothing_about_the_page_is_refused(running: Running, row: Row) -> None:
-    async with browser(running) as client:
-        await running.sign_in(client)
-        cookies = client.cookie_jar.filter_cookies(running.root)
+async def test_saying_nothing_about_the_page_is_refused(
+    shared: Running, somebody: aiohttp.ClientSession, row: Row
+) -> None:
+    cookies = somebody.cookie_jar.filter_cookies(shared.root)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())
     async with aiohttp.ClientSession(headers={"Cookie": cookie}) as bare:
-        async with bare.get(running.url("/api/v1/auth/me")) as answer:
+        async with bare.get(shared.url("/api/v1/auth/me")) as answer:
             assert answer.status == 200  # the cookie is good
-        async with bare.request(row.method, running.url(path_of(row)), headers=headers_for(row)) as answer:
+        async with bare.request(row.method, shared.url(path_of(row)), headers=headers_for(row)) as answer:
             assert answer.status == 403
 
 
+@on_one_server
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.", "", "localhost@evil", "[::1"])
-async def test_other_host_names_are_refused_everywhere(running: Running, host: str) -> None:
+async def test_other_host_names_are_refused_everywhere(shared: Running, host: str) -> None:
     for path in [*map(path_of, ALL_ROWS), "/nowhere", "/assets/", "/assets/../x", "/%2e%2e/etc"]:
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
-        answer = await running.raw(request.encode())
+        answer = await shared.raw(request.encode())
         if not answer.startswith(b"HTTP/1.1 400 "):  # aiohttp itself refuses what is no host at all
             assert answer.startswith(b"HTTP/1.1 421 "), path
             assert b"wrong_host" in answer
             assert b"Content-Security-Policy" in answer
 
 
+@on_one_server
 @pytest.mark.parametrize(
     "head",
     [
@@ -208,15 +230,16 @@ async def test_other_host_names_are_refused_everywhere(running: Running, host: s
         "GET /health HTTP/1.1\r\nHost: b\u00fccher.example\r\n",
     ],
 )
-async def test_one_host_name_and_no_other(running: Running, head: str) -> None:
-    request = head.format(own=running.netloc) + "Connection: close\r\n\r\n"
-    status = (await running.raw(request.encode())).split(b" ", 2)[1]
+async def test_one_host_name_and_no_other(shared: Running, head: str) -> None:
+    request = head.format(own=shared.netloc) + "Connection: close\r\n\r\n"
+    status = (await shared.raw(request.encode())).split(b" ", 2)[1]
     assert status in {b"421", b"400"}
 
 
+@on_one_server
 @pytest.mark.parametrize("host", ["127.0.0.1", "LOCALHOST", "localhost:9", "[::1]", "[0:0::1]:8080"])
-async def test_the_loopback_names_are_ours_on_any_port(running: Running, host: str) -> None:
-    answer = await running.raw(f"GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+async def test_the_loopback_names_are_ours_on_any_port(shared: Running, host: str) -> None:
+    answer = await shared.raw(f"GET /health HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
