@@ -55,6 +55,7 @@ from webterm.work.executions import Executions
 from webterm.work.files import Files
 from webterm.work.line_shells import LineShells
 from webterm.work.looks import Looks
+from webterm.work.overview import Overview
 from webterm.work.preview_shares import PreviewShares
 from webterm.work.previews import Previews
 from webterm.work.runtimes import Runtimes
@@ -176,6 +177,7 @@ async def _working(
         runtimes.subscribe(each.on_runtime)
         runtimes.used_by(each.is_in)
     looks = Looks(workspaces, runtimes)
+    overview = Overview(store, workspaces, runtimes, drivers)
     shares = PreviewShares(store, workspaces, settings, own_people=site.actor_of is None)
     previews = Previews(workspaces, looks.dial, shares)
     runtimes.used_by(previews.open_in)
@@ -195,6 +197,7 @@ async def _working(
             workspaces=workspaces,
             runtimes=runtimes,
             looks=looks,
+            overview=overview,
             previews=previews,
             files=files,
             uploads=uploads,
@@ -220,6 +223,7 @@ async def _running(site: Site, hub: Hub, drivers: Mapping[str, Driver], app: web
         if site.work is not None:
             await site.work.executions.aclose()
             await site.work.line_shells.aclose()
+            await site.work.overview.aclose()
             await site.work.runtimes.aclose()
         await hub.aclose(end=end)
         if end and site.work is not None:

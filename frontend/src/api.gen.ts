@@ -261,6 +261,43 @@ export interface RuntimeLogs {
   items: RuntimeEvent[];
 }
 
+/**
+ * A workspace that runs, starts, stops or has failed to. `message` is for people: how far, or why. `owner_name` is
+ * empty where a host application has the people, `image` where there is no container. It is in its `state` at
+ * least `since` then (seconds since 1970; null: nobody knows). `viewers` look at its `terminals`. What it uses was
+ * seen some seconds ago at most: `cpu` in processors, `memory` in bytes; null: that cannot be told now, a limit of
+ * 0: there is none.
+ */
+export interface RunningWorkspace {
+  workspace: string;
+  name: string;
+  owner: string;
+  owner_name: string;
+  driver: string;
+  image: string;
+  state: "absent" | "starting" | "ready" | "stopping" | "failed";
+  message: string;
+  since: number | null;
+  terminals: number;
+  viewers: number;
+  cpu: number | null;
+  cpu_limit: number;
+  memory: number | null;
+  memory_limit: number;
+  processes: number | null;
+  processes_limit: number;
+}
+
+/**
+ * Some of them, first those that use the most memory. `next` is the `after` of the next ones; null: no more.
+ * `problem` says why containers cannot be asked now; empty where they can, or where there are to be none.
+ */
+export interface RunningWorkspaces {
+  items: RunningWorkspace[];
+  next: number | null;
+  problem: string;
+}
+
 /** A page of an app that a frame got: the app's own path and query, and when, in seconds since 1970. */
 export interface ShownPage {
   target: string;
@@ -726,6 +763,8 @@ export interface Routes {
   "GET /api/v1/workspaces/{workspace}/runtime/ports": { body: null; answer: PortList };
   "GET /api/v1/workspaces/{workspace}/runtime/processes": { body: null; answer: ProcessList };
   "GET /api/v1/workspaces/{workspace}/runtime/logs": { body: null; answer: RuntimeLogs };
+  "GET /api/v1/admin/runtimes": { body: null; answer: RunningWorkspaces };
+  "POST /api/v1/admin/runtimes/{workspace}/stop": { body: null; answer: RunningWorkspace };
   "GET /api/v1/workspaces/{workspace}/previews/{port}": { body: null; answer: PreviewInfo };
   "GET /api/v1/workspaces/{workspace}/shares": { body: null; answer: Shares };
   "POST /api/v1/workspaces/{workspace}/shares": { body: NewShare; answer: MadeShare };

@@ -139,6 +139,11 @@ async def test_containers_that_outlive_their_engine(lasting_engine: OwnEngine, t
         (kept,) = engine.labelled("containers", f"{WORKSPACE}={stays}")
         await asyncio.to_thread(lasting_engine.kill)
         await health(server, works=False, containers=0)
+        async with asyncio.timeout(SOON):
+            overview = await asked(server, "/api/v1/admin/runtimes")
+        assert overview["problem"] == unanswered(lasting_engine, "Connection refused")
+        assert {each["state"] for each in overview["items"]} == {"absent"}
+        assert {each["workspace"] for each in overview["items"]} == {stopped, stays}
         status, text = await server.request("POST", f"/api/v1/workspaces/{stopped}/runtime/stop")
         assert (status, json.loads(text)["state"]) == (200, "absent")
         assert (await asked(server, f"/api/v1/workspaces/{stays}/runtime"))["state"] == "absent"

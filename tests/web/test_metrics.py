@@ -59,6 +59,8 @@ async def test_every_number_is_there_before_anything_has_happened(running: Runni
                 assert one(found, "sign_ins_total", route=row.template, outcome=outcome) >= 0
     for gauge in ("terminals", "exited", "viewers", "connections"):
         assert one(found, gauge) == 0
+    for driver in ("docker", "local"):
+        assert one(found, "running_workspaces", driver=driver) == 0
 
 
 async def test_what_is_measured(running: Running, admin: Proof) -> None:

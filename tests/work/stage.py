@@ -16,7 +16,7 @@ from webterm.drivers.echo import EchoDriver
 from webterm.hub.hub import Hub, HubLimits
 from webterm.hub.terminal import Terminal
 from webterm.ids import WorkspaceId
-from webterm.runtime import DriverHealth, Progress, Runtime, RuntimeState
+from webterm.runtime import DriverHealth, Progress, Runtime, RuntimeState, RuntimeStats
 from webterm.session import Driver, Launch, Session, Size
 from webterm.settings import Local
 from webterm.settings_workspaces import Sandbox
@@ -49,6 +49,7 @@ class Machine(EchoDriver):
         self.answers = asyncio.Event()
         self.answers.set()
         self.idle = False
+        self.uses: dict[WorkspaceId, RuntimeStats] = {}
         self.listening: set[int] = set()
         self.wanted: frozenset[WorkspaceId] = frozenset()
         self._stopped = asyncio.Event()
@@ -66,6 +67,10 @@ class Machine(EchoDriver):
 
     async def is_idle(self, workspace: WorkspaceId) -> bool:
         return self.idle
+
+    async def stats(self, workspace: WorkspaceId) -> RuntimeStats:
+        await self.answers.wait()
+        return self.uses.get(workspace, RuntimeStats())
 
     async def ports(self, workspace: WorkspaceId) -> frozenset[int]:
         return frozenset(self.listening if workspace in self.up else ())

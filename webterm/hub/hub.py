@@ -166,6 +166,14 @@ class Hub:
         terminals = self._terminals.values()
         return [t for t in terminals if t.record.workspace == workspace and t.state < State.EXITED]
 
+    def alive_by_workspace(self) -> dict[WorkspaceId, list[Terminal]]:
+        """The terminals whose programs run, of each workspace that has some."""
+        found: dict[WorkspaceId, list[Terminal]] = {}
+        for terminal in self._terminals.values():
+            if terminal.record.workspace is not None and terminal.state < State.EXITED:
+                found.setdefault(terminal.record.workspace, []).append(terminal)
+        return found
+
     def is_viewed(self, workspace: WorkspaceId) -> bool:
         """Whether somebody looks at a terminal of a workspace, or is just opening one."""
         return self._opening_in[workspace] > 0 or any(terminal.audience for terminal in self.alive_in(workspace))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, TypedDict, Unpack
 
@@ -76,6 +77,12 @@ async def add(
 
 async def by_id(conn: Connection, id: UserId) -> User | None:  # noqa: A002
     return _maybe((await conn.execute(select(tables.users).where(tables.users.c.id == id))).one_or_none())
+
+
+async def names_of(conn: Connection, ids: Collection[UserId]) -> dict[UserId, str]:
+    """The user names of those of ``ids`` who have a row here."""
+    query = select(tables.users.c.id, tables.users.c.username).where(tables.users.c.id.in_(ids))
+    return {UserId(row.id): row.username for row in await conn.execute(query)}
 
 
 async def by_alias(conn: Connection, alias: int) -> User | None:

@@ -46,6 +46,9 @@ class Metrics:
                 ("connections", "Open WebSockets."),
             )
         }
+        self._running = Gauge(
+            "webterm_running_workspaces", "Workspaces whose runtime is up.", ("driver",), registry=self.registry
+        )
 
     def declare(self, rows: Sequence[Row]) -> None:
         """Show every number from the start, as a zero."""
@@ -66,10 +69,12 @@ class Metrics:
         if row.limit == "auth":
             self._sign_ins.labels(route, _outcome(status)).inc()
 
-    def now(self, counts: Mapping[str, int]) -> None:
-        """Set the gauges: ``terminals``, ``exited``, ``viewers`` and ``connections``."""
+    def now(self, counts: Mapping[str, int], running: Mapping[str, int]) -> None:
+        """Set the gauges: ``terminals``, ``exited``, ``viewers`` and ``connections``, and ``running`` by driver."""
         for name, gauge in self._gauges.items():
             gauge.set(counts[name])
+        for driver, number in running.items():
+            self._running.labels(driver).set(number)
 
 
 def _outcome(status: int) -> str:

@@ -16,7 +16,8 @@ from webterm.web.site import site
 async def metrics(request: web.Request) -> web.StreamResponse:
     """The measurements, in the text format of Prometheus."""
     here = site(request)
-    here.metrics.now({**here.terminals.hub.counts(), "connections": len(here.connections)})
+    running = here.work.overview.counts() if here.work is not None else {}
+    here.metrics.now({**here.terminals.hub.counts(), "connections": len(here.connections)}, running)
     text = await asyncio.to_thread(generate_latest, here.metrics.registry)
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
 

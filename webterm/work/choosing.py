@@ -85,6 +85,12 @@ class Choosing:
         """Whether the contained driver worked when last looked at."""
         return self._health is not None and self._health.works
 
+    @property
+    def missing(self) -> str:
+        """Why containers cannot be used where they are the usual ones, or could be before, in full; else empty."""
+        expected = self.usual == self.contained or self._worked > float("-inf")
+        return self._health.reason if expected and self._health is not None and not self._health.works else ""
+
     def subscribe(self, callback: Callable[[bool], object]) -> None:
         """Have ``callback`` called with whether the contained driver works, whenever that changes. It may not wait."""
         self._subscribers.append(callback)

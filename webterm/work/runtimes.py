@@ -26,6 +26,7 @@ from webterm.work.journals import Journals
 from webterm.work.outages import Outages
 from webterm.work.plans import Plans
 from webterm.work.runtime_news import OnRuntime, RuntimeChanged, RuntimeNews, RuntimeStatus
+from webterm.work.standings import Standings
 from webterm.work.whereabouts import Whereabouts
 from webterm.work.workspaces import Workspace, Workspaces
 
@@ -65,6 +66,7 @@ class Runtimes:
         self._where = Whereabouts(hub, drivers, choosing, self.plans.homes)
         self._news = RuntimeNews()
         self.journals = Journals(self._news)
+        self.standings = Standings(hub, self._where, self._news, choosing)
         self._starts: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._stops: dict[WorkspaceId, asyncio.Task[None]] = {}
         self._resting: set[WorkspaceId] = set()  # stopping, and who wants to be there may come in afterwards
@@ -185,11 +187,14 @@ class Runtimes:
 
         Waits a moment; what takes longer is ``stopping`` then, and subscribers are told.
         """
-        found = await self._workspaces.allowed(actor, workspace, Role.OWN)
+        return await self.end(await self._workspaces.allowed(actor, workspace, Role.OWN), by)
+
+    async def end(self, found: Workspace, by: Source, why: str = "") -> RuntimeStatus:
+        """As `stop`, for those who have looked at rights. ``why`` is for people, and for the audit log."""
         await self._where.seek(found)
         self._resting.discard(found.id)
-        stop = self._end(found.id, by)
-        await self._workspaces.note("workspace.stop", found, by)
+        stop = self._end(found.id, by, why)
+        await self._workspaces.note("workspace.stop", found, by, why)
         await asyncio.wait([stop], timeout=PATIENCE)
         return await self._status(found)
 

@@ -68,6 +68,10 @@ class Whereabouts:
         """Whether it was started, and nothing holds its programs together."""
         return workspace in self._bare
 
+    def everywhere(self) -> dict[WorkspaceId, Choice]:
+        """Where all of them were when last looked at."""
+        return dict(self._at)
+
     def at(self, driver: str) -> list[WorkspaceId]:
         """Which workspaces are there."""
         return [workspace for workspace, choice in self._at.items() if choice.driver == driver]

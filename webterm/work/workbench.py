@@ -8,6 +8,7 @@ from webterm.work.executions import Executions
 from webterm.work.files import Files
 from webterm.work.line_shells import LineShells
 from webterm.work.looks import Looks
+from webterm.work.overview import Overview
 from webterm.work.previews import Previews
 from webterm.work.runtimes import Runtimes
 from webterm.work.uploads import Uploads
@@ -22,6 +23,7 @@ class Workbench:
     workspaces: Workspaces
     runtimes: Runtimes
     looks: Looks
+    overview: Overview
     previews: Previews
     files: Files
     uploads: Uploads

@@ -163,10 +163,10 @@ class Workspaces:
         """Which workspaces were deleted while no server ran, as `start` has found out."""
         return self._trash.left
 
-    async def note(self, action: str, workspace: Workspace, by: Source) -> None:
+    async def note(self, action: str, workspace: Workspace, by: Source, detail: str = "") -> None:
         """Write what is done in a workspace into the audit log."""
         async with self._store.writing() as conn:
-            await audit.append(conn, by, action, workspace.id, now=self._clock())
+            await audit.append(conn, by, action, workspace.id, now=self._clock(), detail=detail)
 
     async def get(self, actor: Actor, workspace: str) -> Seen:
         """One workspace, with its members."""
