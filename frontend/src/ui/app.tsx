@@ -19,6 +19,7 @@ import { SignIn } from "./sign_in";
 import { Starting } from "./starting";
 import { StatusBar } from "./status";
 import { TabStrip } from "./tabs";
+import { toldInPlace } from "./told";
 import { followViewport } from "./viewport";
 
 export function App({ page }: { page: Page }) {
@@ -65,16 +66,18 @@ export function App({ page }: { page: Page }) {
   );
 }
 
-function Empty({ page }: { page: Page }) {
+export function Empty({ page }: { page: Page }) {
   if (!page.terminals.listed.value || page.front.value !== null) return null;
   const workspace = page.work.workspaces.current.value;
-  const runtime = workspace && page.work.workspaces.runtimes.value.get(workspace.id);
-  const ended = runtime && (runtime.state === "absent" || runtime.state === "failed") ? cleanText(runtime.message) : "";
-  const told = page.terminals.refused.value || ended;
+  const told = cleanText(toldInPlace(page));
   return (
     <div class="empty">
       <p>{workspace ? `No terminals are open in ${workspace.name}.` : "No terminals are open."}</p>
-      {told && <p class="refused">{sentence(told)}</p>}
+      {told && (
+        <p class="refused" role="alert">
+          {sentence(told)}
+        </p>
+      )}
       {workspace?.role === "read" ? (
         <p>You may look at its files, not run programs in it.</p>
       ) : (

@@ -4,6 +4,7 @@ import type { Page } from "../page";
 import { cleanText } from "../titles";
 import { showPreview } from "./ports";
 import { Sleeping } from "./sleeping";
+import { toldInPlace } from "./told";
 
 /** Of more ports, the rest is with the files. */
 const MOST_PORTS = 3;
@@ -15,7 +16,9 @@ export function Running({ page }: { page: Page }) {
   return (
     <>
       {runtime?.state === "starting" && <span class="long told">Starting{runtime.message && `: ${cleanText(runtime.message)}`}</span>}
-      {runtime?.state === "failed" && <span class="long told">Failed: {cleanText(runtime.message)}</span>}
+      {runtime?.state === "failed" && (
+        <span class="long told">Failed{runtime.message !== toldInPlace(page) && `: ${cleanText(runtime.message)}`}</span>
+      )}
       <Sleeping page={page} workspace={workspace.id} />
       <Listening page={page} workspace={workspace.id} />
     </>

@@ -73,7 +73,9 @@ function Body({ page, workspace }: Props) {
 
 function Acts({ page, workspace }: Props) {
   const action = useAction();
-  const state = page.work.workspaces.runtimes.value.get(workspace.id)?.state ?? "absent";
+  const runtime = page.work.workspaces.runtimes.value.get(workspace.id);
+  const state = runtime?.state ?? "absent";
+  const told = runtime ? sentence(cleanText(runtime.message)) : "";
   const ask = (kind: "stop_runtime" | "restart_runtime" | "environment") => (): void => {
     page.dialog.value = { kind, workspace };
   };
@@ -91,7 +93,7 @@ function Acts({ page, workspace }: Props) {
         </>
       )}
       <button onClick={ask("environment")}>Environment…</button>
-      {action.refusal && <Problem action={action} />}
+      {action.refusal && action.refusal.message !== told && <Problem action={action} />}
     </div>
   );
 }

@@ -60,7 +60,7 @@ export function Standing({ page, workspace }: Props) {
         <dt>Since</dt>
         <dd>{day(workspace.created)}</dd>
       </dl>
-      <Acts page={page} workspace={workspace} state={state} />
+      <Acts page={page} workspace={workspace} state={state} told={sentence(message)} />
     </Section>
   );
 }
@@ -138,11 +138,11 @@ function Space({ status: { files, bytes, quota } }: { status: WorkspaceStatus })
   );
 }
 
-function Acts({ page, workspace, state }: Props & { state: RuntimeInfo["state"] }) {
+function Acts({ page, workspace, state, told }: Props & { state: RuntimeInfo["state"]; told: string }) {
   const action = useAction();
   return (
     <div class="buttons">
-      <Problem action={action} />
+      {action.refusal?.message !== told && <Problem action={action} />}
       <button onClick={() => (page.dialog.value = { kind: "environment", workspace })}>Environment…</button>
       {workspace.role !== "read" && (
         <button disabled={action.busy || state === "ready"} onClick={() => void action.run(() => page.work.runs.start(workspace.id))}>

@@ -4,11 +4,12 @@ import type { OpenFile } from "../files/open_file";
 import type { Page } from "../page";
 import { same, type Tab } from "../tab";
 import { Running } from "./running";
+import { hintOf } from "./told";
 
 export function StatusBar({ page }: { page: Page }) {
   const file = page.work.desk.front.value;
   const tab = file ? null : page.terminals.active.value;
-  const message = page.link.value ?? page.hint.value;
+  const message = page.link.value ?? hintOf(page);
   return (
     <footer class="status">
       <ConnectionState page={page} state={page.state.value} />
