@@ -11,6 +11,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+import pytest_asyncio
 from yarl import URL
 
 from tests.server.client import Client
@@ -22,6 +23,7 @@ from webterm.protocol.message import Message, type_of
 from webterm.web.routes import rows
 from webterm.web.site import SITE
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PING_MESSAGE = b'{"type":"ping","nonce":"n"}'
 ABOUT: dict[str, object] = {"request": 1, "workspace": "w"}
 PLACE: dict[str, object] = {"path": "p", "encoded": False}
@@ -75,19 +77,20 @@ WRONG: dict[type, list[object]] = {
 }
 
 
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with people_at(tmp_path / "data") as running:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """The same one for all: none of them harms it."""
+    async with people_at(tmp_path_factory.mktemp("running") / "data") as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def page(running: Running) -> AsyncIterator[Client]:
     async with page_of(running, "alice") as page:
         yield page
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def raw(running: Running) -> AsyncIterator[RawSocket]:
     async with raw_socket(running.url("/ws"), {HEADER: "alice"}) as raw:
         yield raw
@@ -110,7 +113,7 @@ def wrong_messages() -> Iterator[dict[str, object]]:
                 yield {name: value for name, value in good.items() if name != field.encode_name}
 
 
-def test_every_message_and_field_is_tried() -> None:
+async def test_every_message_and_field_is_tried() -> None:
     assert set(VALID) == {type_of(cls) for cls in classes()}
     for cls in classes():
         names = {field.encode_name for field in msgspec.structs.fields(cls)}

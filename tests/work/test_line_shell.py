@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.work.lines import PATIENCE, Subject, driving, shell_in
 from webterm.drivers.echo import EchoDriver
@@ -18,17 +19,19 @@ from webterm.errors import InvalidRequest, LaunchFailed, TerminalExited
 from webterm.session import Exit, Launch
 from webterm.work.line_shell import Done, LineShell, State, Text
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PYTHON = f"{sys.executable} -I -S"
 ESCAPE = b"\x1b"
 
 
-@pytest.fixture
-async def driver(tmp_path: Path) -> AsyncIterator[LocalDriver]:
-    async with driving(tmp_path / "data") as driver:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalDriver]:
+    """The same one for all: what is tested is in the shells."""
+    async with driving(tmp_path_factory.mktemp("driver") / "data") as driver:
         yield driver
 
 
-@pytest.fixture(params=["bash", "sh"])
+@pytest_asyncio.fixture(loop_scope="module", params=["bash", "sh"])
 async def subject(request: pytest.FixtureRequest, driver: LocalDriver, tmp_path: Path) -> AsyncIterator[Subject]:
     async with shell_in(driver, tmp_path / "home", plain=request.param == "sh") as subject:
         yield subject
@@ -298,19 +301,20 @@ async def test_where_no_shell_begins(driver: LocalDriver) -> None:
         await LineShell.open(driver, Launch(env={"PATH": "/nowhere"}), patience=PATIENCE)
 
 
-async def test_it_does_not_outlive_the_server(driver: LocalDriver, tmp_path: Path) -> None:
-    shell = await LineShell.open(driver, Launch(), patience=PATIENCE)
-    assert await driver.kept() == []
-    await shell.send(b"echo $$")
-    found = await shell.read()
-    assert isinstance(found, Text)
-    process = os.pidfd_open(int(found.data))
-    await driver.aclose()
-    loop = asyncio.get_running_loop()
-    gone = loop.create_future()
-    loop.add_reader(process, gone.set_result, None)
-    async with asyncio.timeout(PATIENCE):
-        await gone
-    loop.remove_reader(process)
-    os.close(process)
-    await shell.aclose()
+async def test_it_does_not_outlive_the_server(tmp_path: Path) -> None:
+    async with driving(tmp_path / "data") as driver:
+        shell = await LineShell.open(driver, Launch(), patience=PATIENCE)
+        assert await driver.kept() == []
+        await shell.send(b"echo $$")
+        found = await shell.read()
+        assert isinstance(found, Text)
+        process = os.pidfd_open(int(found.data))
+        await driver.aclose()
+        loop = asyncio.get_running_loop()
+        gone = loop.create_future()
+        loop.add_reader(process, gone.set_result, None)
+        async with asyncio.timeout(PATIENCE):
+            await gone
+        loop.remove_reader(process)
+        os.close(process)
+        await shell.aclose()

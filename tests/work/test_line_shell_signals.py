@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.work.lines import Subject, driving, shell_in
 from webterm.drivers.local import LocalDriver
@@ -14,17 +15,19 @@ from webterm.errors import InvalidRequest
 from webterm.session import Exit
 from webterm.work.line_shell import State
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 PYTHON = f"{sys.executable} -I -S"
 ESCAPE = b"\x1b"
 
 
-@pytest.fixture
-async def driver(tmp_path: Path) -> AsyncIterator[LocalDriver]:
-    async with driving(tmp_path / "data") as driver:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def driver(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalDriver]:
+    """The same one for all: what is tested is in the shells."""
+    async with driving(tmp_path_factory.mktemp("driver") / "data") as driver:
         yield driver
 
 
-@pytest.fixture(params=["bash", "sh"])
+@pytest_asyncio.fixture(loop_scope="module", params=["bash", "sh"])
 async def subject(request: pytest.FixtureRequest, driver: LocalDriver, tmp_path: Path) -> AsyncIterator[Subject]:
     async with shell_in(driver, tmp_path / "home", plain=request.param == "sh") as subject:
         yield subject
