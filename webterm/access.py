@@ -27,7 +27,7 @@ class Scope(enum.StrEnum):
     ACCOUNT = "account"
     """One's own account: password, devices, tokens."""
     ADMIN = "admin"
-    """Other people's accounts, invitations, the audit log, measurements."""
+    """Other people's accounts, invitations, which workspaces run, the audit log, measurements."""
 
 
 EVERYDAY = frozenset(set(Scope) - {Scope.ADMIN})

@@ -2,7 +2,7 @@
 
 import { signal, type ReadonlySignal } from "@preact/signals";
 
-export const ADMIN_SECTIONS = ["people", "invitations", "audit", "tiers"] as const;
+export const ADMIN_SECTIONS = ["people", "invitations", "running", "audit", "tiers"] as const;
 export type AdminSection = (typeof ADMIN_SECTIONS)[number];
 export type Panel = { kind: "account" } | { kind: "workspaces"; workspace: string | null } | { kind: "admin"; section: AdminSection };
 

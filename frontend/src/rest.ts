@@ -21,6 +21,8 @@ import type {
   PreviewInfo,
   RuntimeChoices as Choices,
   RuntimeInfo,
+  RunningWorkspace,
+  RunningWorkspaces,
   ShareInfo as Share,
   MemberInfo as Member,
   NewWorkspace,
@@ -31,7 +33,7 @@ import type {
   WorkspaceStatus,
 } from "./api.gen";
 
-export type { Choices, MadeShare, PreviewInfo, RuntimeInfo, Share, Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
+export type { Choices, MadeShare, PreviewInfo, RuntimeInfo, RunningWorkspace, Share, Member, Template, Workspace, WorkspaceStatus, Account, Device, Entry, Invitation, LinkedIdentity, Me, Options, PersonalToken, TierNumbers };
 export type Role = Account["role"];
 /** What a personal access token can be good for. */
 export type TokenScope = NewToken["scopes"][number];
@@ -249,6 +251,15 @@ export class Rest {
 
   templates(): Promise<Template[]> {
     return this.api.ask("GET /api/v1/templates");
+  }
+
+  /** Which workspaces run, whosever they are. */
+  running(after: number | null): Promise<RunningWorkspaces> {
+    return this.api.ask("GET /api/v1/admin/runtimes", { query: { after } });
+  }
+
+  stopRunning(workspace: string): Promise<RunningWorkspace> {
+    return this.api.ask("POST /api/v1/admin/runtimes/{workspace}/stop", { names: { workspace } });
   }
 
   audit(before: number | null, action: string, user: string): Promise<Slice<Entry>> {

@@ -42,6 +42,7 @@ describe("panels", () => {
     ["#account", { kind: "account" }],
     ["#account/x", null],
     ["#admin", { kind: "admin", section: "people" }],
+    ["#admin/running", { kind: "admin", section: "running" }],
     ["#admin/audit", { kind: "admin", section: "audit" }],
     ["#admin/secrets", null],
     ["#__proto__", null],

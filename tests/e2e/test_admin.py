@@ -157,6 +157,32 @@ async def test_many_people_are_searched_and_shown_in_pages(arrive: Arrive, serve
     await expect(people.get_by_text("Nobody is called that.")).to_be_visible()
 
 
+async def test_what_runs_is_seen_and_stopped(arrive: Arrive, server: Server) -> None:
+    owner = await arrive(server)
+    await added(owner, "nora")
+    nora = await at_the_page(arrive, server, "nora")
+    asking, headers = nora.context.request, {"Origin": server.url.rstrip("/")}
+    made = await asking.post(f"{server.url}api/v1/workspaces", data={"name": "Render"}, headers=headers)
+    workspace = (await made.json())["id"]
+    wanted = {"workspace": workspace, "cols": 80, "rows": 24}
+    assert (await asking.post(f"{server.url}api/v1/terminals", data=wanted, headers=headers)).status == 201
+    await owner.page.goto(server.url + "#admin/running")
+    shown = owner.page.locator("dialog.panel")
+    row = shown.get_by_role("row").filter(has_text="Render")
+    await expect(row).to_contain_text("nora")
+    await expect(row).to_contain_text("1 terminal, 0 viewers")
+    await expect(row).to_contain_text(re.compile(r"[0-9.]+ [KM]iB"))
+    await owner.page.set_viewport_size({"width": 390, "height": 844})
+    assert await shown.evaluate("panel => panel.querySelector('.content').scrollWidth") <= 390
+    await row.get_by_role("button", name="Stop Render of nora").click()
+    confirm = owner.page.get_by_role("dialog", name="Stop everything in Render?")
+    await expect(confirm.get_by_role("button", name="Cancel")).to_be_focused()
+    await confirm.get_by_role("button", name="Stop").click()
+    await expect(shown.get_by_text("Nothing runs.")).to_be_visible()
+    told = await (await asking.get(f"{server.url}api/v1/workspaces/{workspace}/runtime")).json()
+    assert (told["state"], told["message"]) == ("absent", "stopped by an administrator")
+
+
 async def test_the_audit_log_is_shown_as_text(arrive: Arrive, server: Server) -> None:
     owner = await arrive(server)
     await added(owner, "lena")
@@ -181,7 +207,7 @@ async def test_the_tiers_have_their_numbers(arrive: Arrive, server: Server) -> N
     owner = await arrive(server)
     shown = await panel(owner, "Administration…")
     await shown.get_by_role("tab", name="People").focus()
-    for _ in range(3):
+    for _ in range(4):
         await owner.press("ArrowRight")
     await expect(shown.get_by_role("tab", name="Tiers")).to_be_focused()
     await expect(shown.get_by_role("row").filter(has_text="free")).to_have_text(re.compile(r"free\s*60\s*10\s*10"))

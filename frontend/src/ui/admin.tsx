@@ -1,4 +1,4 @@
-/** The administration: people, invitations, the audit log, tiers. */
+/** The administration: people, invitations, what runs, the audit log, tiers. */
 
 import type { Page } from "../page";
 import { ADMIN_SECTIONS, type AdminSection } from "../panels";
@@ -6,12 +6,14 @@ import type { Me } from "../rest";
 import { useAnswer } from "./asking";
 import { Audit } from "./audit";
 import { Invitations } from "./invitations";
+import { Overview } from "./overview";
 import { People } from "./people";
 import { Tiers } from "./tiers";
 
 const TITLES: Record<AdminSection, string> = {
   people: "People",
   invitations: "Invitations",
+  running: "Running",
   audit: "Audit log",
   tiers: "Tiers",
 };
@@ -39,6 +41,7 @@ export function Admin({ page, me, section }: { page: Page; me: Me; section: Admi
       <div id="admin-section" role="tabpanel" aria-labelledby={`tab-${section}`}>
         {section === "people" && <People page={page} me={me} tiers={names} />}
         {section === "invitations" && <Invitations page={page} tiers={names} />}
+        {section === "running" && <Overview page={page} />}
         {section === "audit" && <Audit page={page} />}
         {section === "tiers" && <Tiers tiers={tiers} />}
       </div>
