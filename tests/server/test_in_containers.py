@@ -49,8 +49,9 @@ def mine(server: Server, directory: Path) -> str:
     return identity(directory)
 
 
-async def make_workspace(server: Server) -> str:
-    status, text = await server.request("POST", "/api/v1/workspaces", {"name": "contained"})
+async def make_workspace(server: Server, **limits: int) -> str:
+    wanted = {"name": "contained", "environment": {"limits": limits}}
+    status, text = await server.request("POST", "/api/v1/workspaces", wanted)
     assert status == 201, text
     return str(json.loads(text)["id"])
 
@@ -111,7 +112,7 @@ async def test_killed_and_back_at_the_very_byte(server: Server, mine: str, engin
 
 async def test_one_place_for_all(server: Server, mine: str, engine: RealEngine) -> None:
     """Files, terminals and commands of a workspace are all in its one container."""
-    workspace = await make_workspace(server)
+    workspace = await make_workspace(server, memory=64 << 20)
     files = f"/api/v1/workspaces/{workspace}/files"
     async with server.client("page", binary=True) as client:
         told = await execute(server, workspace, "sh", "-c", "cat >said; cat said >&2; pwd; exit 3", stdin="hello")
@@ -122,6 +123,11 @@ async def test_one_place_for_all(server: Server, mine: str, engine: RealEngine) 
         await client.until(lambda: view.exit is not None)
         assert b"hello" in bytes(view.data)
         assert view.exit == Exit(status=4)
+    told = await execute(server, workspace, "tail", "/dev/zero")
+    assert told["signal"] == "KILL"
+    story = ""
+    while "a program was killed, because memory ran out (64 MiB" not in story:
+        _, story = await server.request("GET", f"/api/v1/workspaces/{workspace}/runtime/logs")
     assert container_of(engine, mine, workspace)
 
 
@@ -138,7 +144,8 @@ async def test_nothing_stays_behind(server: Server, mine: str, engine: RealEngin
     async with server.client("page") as client:
         for _ in range(ROUNDS):
             await round_(client)
-        assert programs_in(engine, container_of(engine, mine, workspace)) == ["sleep 2147483647"]
+        while programs_in(engine, container_of(engine, mine, workspace)) != ["sleep 2147483647"]:
+            pass  # what has ended the others has said that it is done, and takes a moment to go itself
         status, _ = await server.request("POST", f"/api/v1/workspaces/{workspace}/runtime/stop")
         assert status < 300
         assert "containers" not in engine.of(mine)

@@ -174,6 +174,22 @@ async def test_a_container_that_ends_by_itself_is_told_with_its_reason(stage: St
     assert (status.state, status.message) == (RuntimeState.READY, "")
 
 
+async def test_what_happens_in_one_that_goes_on_is_told_and_kept_in_its_story(stage: Stage) -> None:
+    made = await stage.bench.make()
+    tell = stage.engine.on_runtime_note
+    assert tell is not None
+    tell(made.id, "too early")
+    await stage.runtimes.start(ANN, made.id, by(ANN))
+    stage.states()
+    for killed in ("a program was killed", "programs were killed 2 times", "programs were killed 31 times"):
+        tell(made.id, killed)
+    assert stage.states()[-1] == "ready: programs were killed 31 times"
+    story = [entry.text for entry in stage.runtimes.journals.of(made.id)]
+    assert story[-3:] == ["ready", "ready: a program was killed", "ready: programs were killed 31 times"]
+    status = await stage.runtimes.status(ANN, made.id)
+    assert (status.state, status.message) == (RuntimeState.READY, "")
+
+
 async def turned(stage: Stage, *, works: bool) -> None:
     """The engine goes away, or comes back, and its driver says that something is new."""
     stage.engine.works = DriverHealth(works=works)

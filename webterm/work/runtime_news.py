@@ -14,9 +14,9 @@ log = logging.getLogger("webterm.work")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeChanged:
-    """A runtime has come to this state, or has said how far it is. ``message`` is a line for people, or empty.
+    """A runtime has come to this state, or says how far it is, or what happens in it.
 
-    ``stops_in``: it stops by itself in so many seconds.
+    ``message`` is a line for people, or empty. ``stops_in``: it stops by itself in so many seconds.
     """
 
     workspace: WorkspaceId
@@ -90,6 +90,11 @@ class RuntimeNews:
         """One that is up stops by itself in so many seconds; None: it does not any more."""
         why = "" if seconds is None else "nobody looks, and nothing runs here but shells at their prompt"
         self._pass_on(RuntimeChanged(workspace=workspace, state=RuntimeState.READY, message=why, stops_in=seconds))
+
+    def note(self, workspace: WorkspaceId, text: str) -> None:
+        """Something has happened in one that is up, and goes on. Who comes later finds it in its story."""
+        if self.last(workspace).state is RuntimeState.READY:
+            self._pass_on(RuntimeChanged(workspace=workspace, state=RuntimeState.READY, message=text))
 
     def _pass_on(self, changed: RuntimeChanged) -> None:
         for callback in list(self._subscribers):

@@ -108,6 +108,7 @@ class Runtimes:
         """
         for name in self.plans.homes & self._drivers.keys():
             self._drivers[name].on_runtime_ended = partial(self._on_runtime_ended, name)
+            self._drivers[name].on_runtime_note = self._news.note
         await self.choosing.start()
         for left in self._workspaces.left():
             self._end(left, ITSELF)
@@ -380,8 +381,7 @@ class Runtimes:
 
     def _on_runtime_ended(self, driver: str, workspace: WorkspaceId, reason: str) -> None:
         """A runtime has ended that we have not asked to end. Its terminals hear of that by their own ends."""
-        here = self._where.last(workspace)
-        elsewhere = here is not None and here.driver != driver
+        elsewhere = (here := self._where.last(workspace)) is not None and here.driver != driver
         if elsewhere or workspace in self._stops or workspace in self._starts:
             return
         self._where.forget(workspace)
