@@ -35,10 +35,11 @@ class Contained:
             shutil.copy(Path(__file__).with_name(name), self.runtime.files)
 
     @asynccontextmanager
-    async def driver(self) -> AsyncIterator[DockerDriver]:
-        """A driver for one test."""
+    async def driver(self, **docker: object) -> AsyncIterator[DockerDriver]:
+        """A driver for one test; ``docker`` has settings of its own."""
         keeping = Keeping(self.keeper, patience=60)
-        async with parts_in(self._data, self._engine, self._server, image=DEBIAN, network="none") as parts:
+        docker = {"image": DEBIAN, "network": "none", **docker}
+        async with parts_in(self._data, self._engine, self._server, **docker) as parts:
             driver = DockerDriver(parts.engine, keeping, parts.containers, close_grace=1)
             try:
                 yield driver

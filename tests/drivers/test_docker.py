@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import signal
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -183,6 +187,68 @@ async def test_who_is_killed_alone_and_who_with_the_container(
     assert {await session.wait() for session in others} == {Exit()}
     assert all(b"container has ended" in session.last_words for session in others)
     await asyncio.gather(*(session.aclose() for session in (alone, *others)))
+
+
+class Deaf:
+    """The engine behind a socket of the test's own: so many questions about execs as ``hangs`` says are never answered.
+
+    ``held`` has an item for each of them.
+    """
+
+    def __init__(self, engine: RealEngine) -> None:
+        self.hangs = 0
+        self.held: asyncio.Queue[None] = asyncio.Queue()
+        self._engine = engine
+        self._serving: set[asyncio.Task[object]] = set()
+
+    @asynccontextmanager
+    async def at(self, place: Path) -> AsyncIterator[str]:
+        """Listens there; its host as the setting ``docker.host`` has it."""
+        server = await asyncio.start_unix_server(self._serve, place)
+        try:
+            yield f"unix://{place}"
+        finally:
+            server.close()
+            for task in self._serving:
+                task.cancel()
+            await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        inner, outer = await asyncio.open_unix_connection(self._engine.socket)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(self._pump(reader, outer), self._pump(inner, writer))
+        for each in (writer, outer):
+            each.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if self.hangs and re.match(rb"GET \S*/exec/\w+/json ", data):
+                    self.hangs -= 1
+                    self.held.put_nowait(None)
+                else:
+                    writer.write(data)
+                    await writer.drain()
+            writer.write_eof()
+
+
+async def test_an_end_waits_for_no_answer_that_hangs(contained: Contained, engine: RealEngine, tmp_path: Path) -> None:
+    deaf = Deaf(engine)
+    async with deaf.at(tmp_path / "engine") as host, contained.driver(host=host) as driver:
+        script = ("sh", "-c", "read x; exit 5")
+        session, closed = [await opened(driver, contained, *script) for _ in range(2)]
+        execution = await driver.execute(Launch(argv=script, runtime=contained.runtime))
+        deaf.hangs = 3
+        for program in driver._programs():
+            program.check(sure=False)
+            await deaf.held.get()
+        async with asyncio.timeout(8):  # the answer is given up after 10 s
+            await asyncio.gather(session.write(b"\r"), execution.write(b"\n"), closed.aclose())
+            assert [await program.wait() for program in (session, execution)] == [Exit(status=5)] * 2
+        await asyncio.gather(session.aclose(), execution.aclose())
 
 
 async def test_what_a_killed_server_left_is_ended_by_the_next(contained: Contained, engine: RealEngine) -> None:

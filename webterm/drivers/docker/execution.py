@@ -10,11 +10,12 @@ import socket
 from collections.abc import Callable
 
 from webterm.drivers.cancelling import first
+from webterm.drivers.docker.learning import Learning
 from webterm.drivers.docker.program import Begun, exit_of
 from webterm.drivers.docker.session import Means
-from webterm.drivers.docker.stream import exec_status, runs, shut_down
+from webterm.drivers.docker.stream import shut_down
 from webterm.drivers.duplex import Duplex
-from webterm.errors import TerminalExited, Unavailable
+from webterm.errors import TerminalExited
 from webterm.execution import Execution, Stream
 from webterm.exits import Exit
 from webterm.ids import WorkspaceId
@@ -57,8 +58,7 @@ class DockerExecution(Execution):
         self._exit.add_done_callback(lambda _: self._duplex.wake())
         self._drained = asyncio.Event()
         self._hurried = asyncio.Event()
-        self._learning: asyncio.Task[None] | None = None
-        self._sure = False
+        self._learning = Learning(means.engine, begun.place.exec, self._learn)
         self._ending = self._loop.create_task(self._end())
         means.hang_ups.watch(self._fd, self.check)
 
@@ -102,9 +102,8 @@ class DockerExecution(Execution):
 
     def check(self, *, sure: bool = True) -> None:
         """It has ended: learn how. Not ``sure``: something has happened, it may have ended."""
-        self._sure |= sure
-        if self._learning is None and not self._exit.done() and self._state is _State.RUNNING:
-            self._learning = self._loop.create_task(self._learn())
+        if not self._exit.done() and self._state is _State.RUNNING:
+            self._learning.begin(sure=sure)
 
     async def aclose(self) -> None:
         if self._state is not _State.CLOSED:
@@ -121,10 +120,9 @@ class DockerExecution(Execution):
         name = await self._means.endings.end_for_sure(self._workspace, self.place, self._token, grace=0)
         if self._hurried.is_set():
             self.cut()
-        if self._learning is not None:
-            await asyncio.wait([self._learning])
+        await self._learning.settle()
         if not self._exit.done():
-            status = await self._status(LINGER)
+            status = await self._learning.status(LINGER)
             self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         self._state = _State.OVER
         if not self._hurried.is_set():
@@ -134,11 +132,8 @@ class DockerExecution(Execution):
             self._close()
 
     async def _learn(self) -> None:
-        """Ask how it has ended."""
-        if not self._sure and await runs(self._means.engine, self.place.exec) and not self._sure:
-            self._learning = None
-            return
-        status = await self._status()
+        """It has ended: ask how."""
+        status = await self._learning.status()
         if status is None:
             self._means.endings.end_soon(self.place.container, self.place.user, self._token)
         self._ended(Exit() if status is None else exit_of(status, shell=False))
@@ -147,11 +142,6 @@ class DockerExecution(Execution):
         """How it has ended; the first who knows is right."""
         if not self._exit.done():
             self._exit.set_result(exit_)
-
-    async def _status(self, patience: float = 10.0) -> int | None:
-        with contextlib.suppress(Unavailable):
-            return await exec_status(self._means.engine, self.place.exec, patience=patience)
-        return None
 
     async def _drain(self) -> None:
         """Take what is left of the output, which is not much: the engine tells nobody's end before."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from webterm.drivers.docker.container import is_ending
+from webterm.drivers.docker.learning import Learning
 from webterm.drivers.docker.program import Place, exit_of, give_size
-from webterm.drivers.docker.stream import exec_status, runs, shut_down
+from webterm.drivers.docker.stream import shut_down
 from webterm.drivers.duplex import Duplex
 from webterm.errors import EngineUnavailable, ShuttingDown, Unavailable
 from webterm.ids import WorkspaceId
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from webterm.drivers.hangups import HangUps
     from webterm.drivers.keeping import Keeping
 
-_STATUS_PATIENCE = 10.0
 _LAST_WORDS = 1.0
 """Seconds for the last output of a program that has been ended to be read."""
 _KILLED = (128 + 9, 128 + 15)
@@ -82,8 +82,7 @@ class DockerSession(Session):
         self._exit: asyncio.Future[Exit] = self._loop.create_future()
         self._stream = Duplex(fd, self._exit.done)
         self._exit.add_done_callback(lambda _: self._stream.wake())
-        self._learning: asyncio.Task[None] | None = None
-        self._sure = False
+        self._learning = Learning(means.engine, place.exec, self._learn)
         self._ending: asyncio.Task[None] | None = None
         self._size: Size | None = None
         self._sizing = asyncio.Lock()
@@ -158,9 +157,8 @@ class DockerSession(Session):
 
     def check(self, *, sure: bool = True) -> None:
         """It has ended: learn how. Not ``sure``: something has happened, it may have ended."""
-        self._sure |= sure
-        if self._learning is None and not self._exit.done() and self._state is _State.OPEN:
-            self._learning = self._loop.create_task(self._learn())
+        if not self._exit.done() and self._state is _State.OPEN:
+            self._learning.begin(sure=sure)
 
     async def aclose(self) -> None:
         if self._state is _State.OPEN:
@@ -174,21 +172,17 @@ class DockerSession(Session):
         """Close the descriptors; the program runs on. One that is being ended is left to that."""
         if self._state is not _State.OPEN:
             return
-        if self._learning is not None:
-            self._learning.cancel()
+        self._learning.cancel()
         self._release()
         if not self._exit.done():
             self._exit.set_exception(ShuttingDown("the server lets go of the program, which runs on"))
             self._exit.exception()  # nobody needs to have asked
 
     async def _learn(self) -> None:
-        """Ask how it has ended."""
-        if not self._sure and await runs(self._means.engine, self.place.exec) and not self._sure:
-            self._learning = None
-            return
+        """It has ended: ask how."""
         went_along = False
         try:
-            status = await self._status()
+            status = await self._learning.status()
             if status in _KILLED and self._state is _State.OPEN:
                 went_along = await self._went_along()
         except EngineUnavailable:
@@ -205,11 +199,6 @@ class DockerSession(Session):
         if not self._exit.done():
             self._exit.set_result(exit_)
 
-    async def _status(self, patience: float = _STATUS_PATIENCE) -> int | None:
-        with contextlib.suppress(Unavailable):
-            return await exec_status(self._means.engine, self.place.exec, patience=patience)
-        return None
-
     async def _went_along(self) -> bool:
         """Whether it was not the program alone that ended: the engine knows only later that its container has."""
         if not await is_ending(self._means.engine, self.place.container):
@@ -218,15 +207,14 @@ class DockerSession(Session):
         return True
 
     async def _end(self) -> None:
-        if self._learning is not None:
-            await asyncio.wait([self._learning])
+        await self._learning.settle()
         means = self._means
         if not self._exit.done():
             name = await means.endings.end_for_sure(self._workspace, self.place, self.mark, grace=means.grace)
-            status = await self._status(_LAST_WORDS)
+            status = await self._learning.status(_LAST_WORDS)
             if status is None:  # it may wait for somebody to read its last output
                 self.cut()
-                status = await self._status(_LAST_WORDS)
+                status = await self._learning.status(_LAST_WORDS)
             self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         if self.token is not None:
             with contextlib.suppress(Unavailable):
