@@ -26,7 +26,9 @@ DIGEST = "sha256:" + "0" * 64
 def test_a_star_stays_within_a_part_of_a_name(pattern: str, allowed: list[str], refused: list[str]) -> None:
     images = AllowedImages(Settings(docker=Docker(image="usual", images=(pattern,))))
     for image in ("", "usual", *allowed):
-        images.check(image)
+        images.check(image, ())
+        assert images.names(image)
     for image in refused:
         with pytest.raises(ImageRefused, match="is none of those that workspaces may use here: usual, "):
-            images.check(image)
+            images.check(image, ("other",))
+        images.check(image, ("other", image))

@@ -158,6 +158,21 @@ async def test_images_are_those_of_the_settings(stage: Stage, image: str, allowe
     assert stage.engine.begun == []
 
 
+async def test_what_image_a_template_names_workspaces_may_use_for_as_long(tmp_path: Path) -> None:
+    async with staged(tmp_path, usual="auto") as stage:
+        described = stage.bench.settings.templates_dir / "tools" / "template.toml"
+        await asyncio.to_thread(described.parent.mkdir, parents=True)
+        await asyncio.to_thread(described.write_text, '[environment]\nimage = "tools:1"\n')
+        made, other = await stage.bench.make(template="tools"), await stage.bench.make()
+        same = msgspec.structs.replace(other.environment, image="tools:1")
+        await stage.bench.workspaces.change(ANN, other.id, by(ANN), environment=same)
+        await stage.open(ANN, made)
+        assert [runtime.image for runtime in stage.engine.begun] == ["tools:1"]
+        await asyncio.to_thread(described.unlink)
+        with pytest.raises(ImageRefused, match="'tools:1' is none of those"):
+            await stage.open(ANN, await stage.bench.workspaces.allowed(ANN, other.id))
+
+
 async def test_a_container_that_ends_by_itself_is_told_with_its_reason(stage: Stage) -> None:
     made = await stage.bench.make()
     await stage.runtimes.start(ANN, made.id, by(ANN))

@@ -26,7 +26,6 @@ ports = [8000]
 GREEDY = {
     "large": "limits = { memory = 4294967296, processes = 10 }",
     "outside": 'cwd = "src/../.."',
-    "drawn": 'image = "evil"',
 }
 """Environments that no workspace may have."""
 ENVIRONMENTS = Environments(Settings(), ("local", "echo"))
@@ -45,7 +44,7 @@ def lay_out(directory: Path) -> None:
     (directory / "empty").mkdir()
     (directory / "bare" / "files").mkdir(parents=True)
     (directory / "settings").mkdir()
-    (directory / "settings" / "template.toml").write_text("[environment]\nnetwork = false\n")
+    (directory / "settings" / "template.toml").write_text('[environment]\nnetwork = false\nimage = "tools:1"\n')
     (directory / ".hidden" / "files").mkdir(parents=True)
     (directory / "broken").mkdir()
     (directory / "broken" / "template.toml").write_text("title = ")
@@ -64,7 +63,8 @@ async def test_those_that_can_be_understood_are_there(tmp_path: Path, caplog: py
     assert (python.name, python.title, python.description) == ("python", "Python", "An empty package")
     assert python.environment == Environment(env={"PYTHONDONTWRITEBYTECODE": "1"}, ports=(8000,))
     assert (bare.name, bare.title, bare.environment) == ("bare", "bare", Environment())
-    assert settings.environment == Environment(network=False)
+    assert settings.environment == Environment(network=False, image="tools:1")
+    assert await templates.images() == {"tools:1"}
     assert await templates.get("python") == python
     for name in (
         *GREEDY,
@@ -117,4 +117,4 @@ async def test_a_workspace_gets_a_template_s_files_and_environment(bench: Bench)
         ANN, by(ANN), name="own", template="python", environment=Environment(cwd="src")
     )
     assert other.workspace.environment == Environment(cwd="src")
-    assert (await bench.make(template="settings")).environment == Environment(network=False)
+    assert (await bench.make(template="settings")).environment == Environment(network=False, image="tools:1")

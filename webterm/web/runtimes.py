@@ -153,13 +153,14 @@ async def choices(request: web.Request) -> web.StreamResponse:
     """What an environment may ask for."""
     runtimes, settings = work(request).runtimes, site(request).settings
     usual = runtimes.choosing.chosen(None)
+    templates = await work(request).workspaces.templates.images()
     return json(
         RuntimeChoices(
             mode=usual.driver,
             reason=usual.full_reason if actor(request).may(Scope.ADMIN) else usual.reason,
             drivers=sorted(runtimes.plans.homes),
             image=settings.docker.image,
-            images=list(settings.docker.images),
+            images=list(dict.fromkeys([*settings.docker.images, *sorted(templates)])),
             limits=_bounds(runtimes.plans.limits(), runtimes.plans.network(usual.driver)),
             networked=sorted(filter(runtimes.plans.network, runtimes.plans.homes)),
             idle_minutes=settings.runtimes.idle_minutes,

@@ -21,19 +21,19 @@ class Environments:
 
     def __init__(self, settings: Settings, drivers: Collection[str]) -> None:
         self._drivers = frozenset(drivers)
-        self._images = AllowedImages(settings)
+        self.images = AllowedImages(settings)
         self._most = settings.sandbox
 
-    def check(self, wanted: Environment, before: Environment = UNASKED) -> None:
+    def check(self, wanted: Environment, before: Environment = UNASKED, *, images: Collection[str] = ()) -> None:
         """Raise where more is asked for than there may be. What is as ``before`` stays: settings may have changed.
 
-        Raises `webterm.errors.NoSuchDriver`, `webterm.errors.ImageRefused`, and `webterm.errors.InvalidRequest` that
-        names each limit, what was asked for and the most that there may be.
+        ``images`` are those of templates. Raises `webterm.errors.NoSuchDriver`, `webterm.errors.ImageRefused`, and
+        `webterm.errors.InvalidRequest` that names each limit, what was asked for and the most that there may be.
         """
         if wanted.driver != before.driver:
             self._check_driver(wanted.driver)
         if wanted.image != before.image:
-            self._images.check(wanted.image)
+            self.images.check(wanted.image, images)
         if wanted.cwd != before.cwd:
             _check_directory(wanted.cwd)
         excess = set(self.excess(wanted.limits)) - set(self.excess(before.limits))

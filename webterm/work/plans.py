@@ -9,7 +9,6 @@ from webterm.errors import IsolationRefused
 from webterm.runtime import Runtime, RuntimeLimits
 from webterm.settings import Settings
 from webterm.settings_accounts import Tier
-from webterm.work.allowed_images import AllowedImages
 from webterm.work.workspaces import Workspace, Workspaces
 
 BLOCK = 4096
@@ -30,7 +29,6 @@ class Plans:
         self._settings = settings
         self.shared = frozenset(shared)
         self.contained = frozenset(contained)
-        self._images = AllowedImages(settings)
 
     @property
     def homes(self) -> frozenset[str]:
@@ -49,7 +47,8 @@ class Plans:
         if confined:
             self.check_isolation(driver)
         if driver in self.contained:
-            self._images.check(found.environment.image)
+            image = found.environment.image
+            self._workspaces.environments.images.check(image, await self._workspaces.template_images(image))
         return Runtime(
             workspace=found.id,
             files=self._workspaces.root(found),

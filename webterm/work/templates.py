@@ -64,6 +64,10 @@ class Templates:
         """By name."""
         return await asyncio.to_thread(self._all)
 
+    async def images(self) -> frozenset[str]:
+        """Those that templates name, which workspaces may use therefore."""
+        return frozenset(template.environment.image for template in await self.all()) - {""}
+
     async def get(self, name: str) -> Template:
         """Raises `webterm.errors.NoSuchTemplate`."""
         found = await asyncio.to_thread(self._read, name) if NAME.fullmatch(name) else None
@@ -116,7 +120,7 @@ class Templates:
             log.error("%s of the template %s cannot be understood: %s", DESCRIPTION, name, error)
             return None
         try:
-            self._environments.check(told.environment)
+            self._environments.check(told.environment, images={told.environment.image})
         except WebtermError as error:
             log.error("%s of the template %s asks for what no workspace may have: %s", DESCRIPTION, name, error)
             return None

@@ -211,9 +211,13 @@ class Workspaces:
         if environment is None:
             environment = made_from.environment if made_from is not None else UNASKED
         wanted = _Wanted(_checked_name(name), _checked_description(description), template, environment)
-        self.environments.check(environment)
+        self.environments.check(environment, images=await self.template_images(environment.image))
         made = await asyncio.shield(self._tasks.run(self._create(actor, wanted, by, home=False)))
         return Seen(workspace=made, role=Role.OWN, members=[])
+
+    async def template_images(self, image: str) -> frozenset[str]:
+        """Those that templates name. Empty where the settings allow ``image`` anyway, so that nobody has to look."""
+        return frozenset() if self.environments.images.names(image) else await self.templates.images()
 
     async def home(self, actor: Actor) -> Workspace:
         """The workspace in which the actor's programs run when none is named; made if there is none.
@@ -287,6 +291,7 @@ class Workspaces:
             fields["description"] = _checked_description(description)
         if environment is not None:
             fields["environment"] = environment
+        images = await self.template_images(environment.image) if environment is not None else frozenset()
         now = self._clock()
         async with self._store.writing() as conn:
             found, role = await self._admission.allowed(conn, actor, workspace, Role.OWN)
@@ -296,7 +301,7 @@ class Workspaces:
                 if environment.driver != found.environment.driver:
                     raise ReadOnly("only the person whose workspace it is may change its driver")
             if environment is not None:
-                self.environments.check(environment, found.environment)
+                self.environments.check(environment, found.environment, images=images)
             changed = [field for field, value in fields.items() if value != getattr(found, field)]
             if changed:
                 fields["updated"] = now
