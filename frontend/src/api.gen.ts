@@ -265,8 +265,8 @@ export interface RuntimeLogs {
  * A workspace that runs, starts, stops or has failed to. `message` is for people: how far, or why. `owner_name` is
  * empty where a host application has the people, `image` where there is no container. It is in its `state` at
  * least `since` then (seconds since 1970; null: nobody knows). `viewers` look at its `terminals`. What it uses was
- * seen some seconds ago at most: `cpu` in processors, `memory` in bytes; null: that cannot be told now, a limit of
- * 0: there is none.
+ * seen some seconds ago, half a minute at most: `cpu` in processors, `memory` in bytes; null: that cannot be told
+ * now, a limit of 0: there is none.
  */
 export interface RunningWorkspace {
   workspace: string;

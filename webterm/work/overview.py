@@ -23,12 +23,16 @@ from webterm.work.standings import Standing
 from webterm.work.workspaces import Workspace, Workspaces
 
 MOST_PER_PAGE = 100
-AT_ONCE = 8
-"""Runtimes that a driver is asked about at the same time: an engine may take a second for each."""
+AT_ONCE = 4
+"""Runtimes that a driver is asked about at the same time; ..."""
+CONTAINED_AT_ONCE = 16
+"""... or that of containers, whose engine may take a second for each, and does nothing meanwhile."""
 FRESH = 3.0
 """Seconds for which it counts as known what runtimes use; longer where it takes longer to ask them all."""
 LONGEST = 10.0
-"""Seconds within which a driver has to answer; what it has said before is good for so long, too."""
+"""Seconds within which a driver has to answer."""
+KEPT = 30.0
+"""Seconds after which what a driver has said is told no more, if it has said nothing since."""
 PATIENCE = 3.0
 """Seconds that somebody waits for the answers of all; those that come later are for the next look."""
 STOPPED = "stopped by an administrator"
@@ -143,7 +147,7 @@ class Overview:
 
     def _stats(self, standing: Standing) -> RuntimeStats:
         when, stats = self._seen.get(standing.workspace, (float("-inf"), RuntimeStats()))
-        known = standing.state is RuntimeState.READY and self._clock() - when <= LONGEST + FRESH
+        known = standing.state is RuntimeState.READY and self._clock() - when <= KEPT
         return stats if known else RuntimeStats()
 
     def _rank(self, standing: Standing) -> tuple[int, str]:
@@ -161,6 +165,7 @@ class Overview:
         self._seen = {each.workspace: self._seen[each.workspace] for each in up if each.workspace in self._seen}
         # A driver that hangs keeps nobody from asking another.
         gates: defaultdict[str | None, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
+        gates[self._runtimes.choosing.contained] = asyncio.Semaphore(CONTAINED_AT_ONCE)
         await asyncio.gather(*(self._see(each, gates[each.driver]) for each in up))
         took = self._clock() - began
         self._good_until = self._clock() + max(FRESH, min(took, LONGEST))
