@@ -16,7 +16,7 @@ from webterm.drivers.docker.engine import EngineRefusal
 from webterm.drivers.docker.execution import DockerExecution
 from webterm.drivers.docker.looking import ContainerLooking
 from webterm.drivers.docker.program import PREFIX, Begun, Place, launch_in, new_token, order_for, workspace_of
-from webterm.drivers.docker.session import DockerSession, Means
+from webterm.drivers.docker.session import LAST_WORDS, DockerSession, Means
 from webterm.drivers.docker.shape import check_engine
 from webterm.drivers.hangups import HangUps
 from webterm.drivers.keeping import Keeping
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("webterm.drivers")
 
 _HEALTH_TIMEOUT = 5.0
-_LAST_WORDS = 1.0
-"""Seconds for the last output of programs to be read whose container is stopped."""
 
 _Program = DockerSession | DockerExecution
 
@@ -291,7 +289,7 @@ class DockerDriver(Driver):
     async def _stopped(self, workspace: WorkspaceId) -> None:
         """Stop a container. The engine waits until all output of all its programs is read: not for ever."""
         loop = asyncio.get_running_loop()
-        cuts = [loop.call_later(_LAST_WORDS, program.cut) for program in self._programs(workspace)]
+        cuts = [loop.call_later(LAST_WORDS, program.cut) for program in self._programs(workspace)]
         try:
             await self._containers.stop(workspace)
         finally:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from webterm.drivers.cancelling import first
 from webterm.drivers.docker.learning import Learning
 from webterm.drivers.docker.program import Begun, exit_of
-from webterm.drivers.docker.session import Means
+from webterm.drivers.docker.session import LAST_WORDS, Means
 from webterm.drivers.docker.stream import shut_down
 from webterm.drivers.duplex import Duplex
 from webterm.errors import TerminalExited
@@ -20,9 +20,6 @@ from webterm.execution import Execution, Stream
 from webterm.exits import Exit
 from webterm.ids import WorkspaceId
 from webterm.session import check_signal
-
-LINGER = 1.0
-"""Seconds in which what a command leaves behind may still write, once the command itself has ended."""
 
 
 class _State(enum.IntEnum):
@@ -116,13 +113,13 @@ class DockerExecution(Execution):
         await first(asyncio.shield(self._exit), self._hurried.wait())
         if not self._hurried.is_set():
             self._state = _State.ENDED
-            await first(asyncio.sleep(LINGER), self._drained.wait(), self._hurried.wait())
+            await first(asyncio.sleep(LAST_WORDS), self._drained.wait(), self._hurried.wait())
         name = await self._means.endings.end_for_sure(self._workspace, self.place, self._token, grace=0)
         if self._hurried.is_set():
             self.cut()
         await self._learning.settle()
         if not self._exit.done():
-            status = await self._learning.status(LINGER)
+            status = await self._learning.status(LAST_WORDS)
             self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         self._state = _State.OVER
         if not self._hurried.is_set():

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from webterm.drivers.hangups import HangUps
     from webterm.drivers.keeping import Keeping
 
-_LAST_WORDS = 1.0
-"""Seconds for the last output of a program that has been ended to be read."""
+LAST_WORDS = 1.0
+"""Seconds for the last output of programs that have ended, and of what they leave behind, to be written and read."""
 _KILLED = (128 + 9, 128 + 15)
 LOST = "the container engine has gone, and with it the way to this program"
 
@@ -211,10 +211,10 @@ class DockerSession(Session):
         means = self._means
         if not self._exit.done():
             name = await means.endings.end_for_sure(self._workspace, self.place, self.mark, grace=means.grace)
-            status = await self._learning.status(_LAST_WORDS)
+            status = await self._learning.status(LAST_WORDS)
             if status is None:  # it may wait for somebody to read its last output
                 self.cut()
-                status = await self._learning.status(_LAST_WORDS)
+                status = await self._learning.status(LAST_WORDS)
             self._ended(Exit(signal=name) if status is None else exit_of(status, shell=False))
         if self.token is not None:
             with contextlib.suppress(Unavailable):
