@@ -108,8 +108,8 @@ async def test_a_disk_filler(driver: LocalDriver, ann: Runtime, bob: Runtime) ->
     script = "i=0; while :; do i=$((i+1)); head -c 2M /dev/zero >f$i; sleep 0.02; done"
     filler = await driver.open(Launch(argv=("sh", "-c", script), runtime=ann), SIZE)
     # 64 MiB, or a little more: when others make room on the disk meanwhile, it may have been as large before.
-    assert b"the workspace holds more than its " in await rest(filler)
     assert await filler.wait() == Exit(signal="KILL")
+    assert b"the workspace holds more than its " in filler.last_words
     assert count(ann.files).size > LIMITS.disk
     assert await is_alive(others)
     assert await run(driver, ann, "sh", "-c", "rm f*; echo tidy") == "tidy\n"
@@ -158,8 +158,8 @@ async def test_files_without_a_name_count(tmp_path: Path, script: str) -> None:
     async with driver_in(tmp_path / "data") as driver:
         argv = (sys.executable, "-I", "-c", f"{BEGIN}\n{script}\nrest()")
         filler = await driver.open(Launch(argv=argv, runtime=ann), SIZE)
-        assert b"the workspace holds more than its " in await rest(filler)
         assert await filler.wait() == Exit(signal="KILL")
+        assert b"the workspace holds more than its " in filler.last_words
         await filler.aclose()
 
 
@@ -168,8 +168,8 @@ async def test_who_makes_the_most_files_has_to_stop(driver: LocalDriver, small_d
     others = await shell(driver, bob)
     script = "while (1) { open(my $f, '>', $i++) or select(undef, undef, undef, 0.1) }"
     filler = await driver.open(Launch(argv=("perl", "-e", script), runtime=ann), SIZE)
-    assert b"is almost full" in await rest(filler)
     assert await filler.wait() == Exit(signal="KILL")
+    assert b"is almost full" in filler.last_words
     assert await is_alive(others)
     await others.aclose()
     await filler.aclose()

@@ -249,17 +249,11 @@ class LocalDriver(Driver):
 
     async def _evict(self, workspace: WorkspaceId, reason: str) -> None:
         """End everything in a sandbox, and say why on its terminals."""
-        own = [session for token, session in self._sessions.items() if workspace_of(token) == workspace]
-        peers = [peer for session in own if (peer := session.open_peer()) is not None]
-        try:
-            for peer in peers:  # before: whoever reads a terminal stops when its program has ended
-                with contextlib.suppress(OSError):  # nobody reads it
-                    os.write(peer, f"\r\n*** webterm ends the programs of this workspace: {reason}\r\n".encode())
-            await self._runtimes.stop(workspace)
-            self._tell_ended(workspace, reason)
-        finally:
-            for peer in peers:
-                os.close(peer)
+        for token, session in self._sessions.items():
+            if workspace_of(token) == workspace:
+                session.explain(f"the programs of this workspace have been ended: {reason}")
+        await self._runtimes.stop(workspace)
+        self._tell_ended(workspace, reason)
 
     def _tell_ended(self, workspace: WorkspaceId, reason: str) -> None:
         if self.on_runtime_ended is not None:

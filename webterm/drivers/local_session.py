@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
-import fcntl
 import os
 import termios
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from webterm.errors import Forbidden, ShuttingDown, Unavailable
 from webterm.keeper.client import Ended, KeeperClient, KeeperError, Taken
 from webterm.session import Exit, Session, Size, check_record, check_signal
 
-_TIOCGPTPEER = 0x5441  # ioctl_tty(2)
 _GONE = ("lost", "no_such_program")
 
 
@@ -100,17 +98,10 @@ class LocalSession(Session):
             return None
         return group == self.pid or (self._confined and _parent(group) == self.pid)
 
-    def open_peer(self) -> int | None:
-        """A descriptor of the program's side of the terminal, for its last words; the caller's to close.
-
-        None where there is none any more. Writing to it does not wait.
-        """
-        if self.fd is None:
-            return None
-        try:
-            return fcntl.ioctl(self.fd, _TIOCGPTPEER, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return None
+    def explain(self, reason: str) -> None:
+        """It will end, and not by itself: say why in the end. The first reason counts."""
+        if not self.last_words and not self._exit.done():
+            self.last_words = f"\r\n*** webterm: {reason}\r\n".encode()
 
     async def keep(self, record: bytes) -> None:
         """As `Session.keep`. Raises `webterm.errors.TooBig`."""
