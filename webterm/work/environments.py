@@ -13,7 +13,7 @@ from webterm.work.allowed_images import AllowedImages
 
 UNASKED: Final = Environment()
 """The environment that asks for nothing, and is allowed everywhere."""
-_UNITS = (("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
+_UNITS = (("TiB", 1024**4), ("GiB", 1024**3), ("MiB", 1024**2), ("KiB", 1024))
 
 
 class Environments:
