@@ -1,4 +1,4 @@
-/** What the page's own address asks for: `?invitation=`, `?signin=` and the part behind `#`. */
+/** What the page's own address asks for: `?invitation=`, `?signin=`, `?next=` and the part behind `#`. */
 
 /** Sentences for `?signin=CODE`, with which the server sends back whom it could not sign in. */
 const REFUSALS: Record<string, string> = {
@@ -38,9 +38,27 @@ export function invitationLink(token: string, page: string = document.baseURI): 
   return url.href;
 }
 
-/** Where the browser goes at a provider's button; it comes back to this page, to the same place behind `#`. */
-export function providerPath(provider: string, hash: string = location.hash): string {
-  return `api/v1/auth/oidc/${encodeURIComponent(provider)}?next=${encodeURIComponent(`./${hash}`)}`;
+/** What is below this page's own path is a preview there, and nothing else. */
+const PREVIEW = /^preview\/[a-z0-9][a-z0-9-]{0,63}\/[1-9]\d{0,4}(?=\/|$)/;
+
+/** The preview that somebody was led here from to sign in; null for all other addresses, whoever has made the link. */
+export function nextIn(search: string, page: string = document.baseURI): string | null {
+  const text = new URLSearchParams(search).get("next") ?? "";
+  if (!PREVIEW.test(text) || !/^[\x21-\x7e]*$/.test(text) || text.includes("\\")) return null;
+  const here = new URL(".", page);
+  const url = new URL(text, here);
+  const inside = url.origin === here.origin && url.pathname.startsWith(here.pathname);
+  return inside && PREVIEW.test(url.pathname.slice(here.pathname.length)) ? url.href : null;
+}
+
+/** Characters of what a provider takes along. */
+const LONGEST_ONWARD = 512;
+
+/** Where the browser goes at a provider's button; it comes back to this page, which goes on where `goOn` does. */
+export function providerPath(provider: string, hash: string = location.hash, search: string = location.search): string {
+  const next = nextIn(search) === null ? "" : `?next=${encodeURIComponent(new URLSearchParams(search).get("next") ?? "")}`;
+  const onward = [`./${next}${hash}`, `./${hash}`, "./"].find((path) => path.length <= LONGEST_ONWARD) ?? "./";
+  return `api/v1/auth/oidc/${encodeURIComponent(provider)}?next=${encodeURIComponent(onward)}`;
 }
 
 /** The token in a link `…/?login=TOKEN`, or the text itself. */
@@ -55,10 +73,36 @@ export function forgetLink(): void {
   history.replaceState(null, "", location.pathname + location.hash);
 }
 
-/** A fresh page for whoever signs in: nothing that a link had to say stays in the address. */
+/** For whoever signs in: back to the preview that they came for, or a fresh page with nothing in its address that a link had to say. */
 export function startAfresh(): void {
+  const next = nextIn(location.search);
+  if (next !== null) return location.replace(next + location.hash);
   forgetLink();
   location.reload();
+}
+
+const GONE_ON = "webterm.next";
+
+/**
+ * On to the preview that somebody came for who turns out to be signed in; returns whether that is so. Only once: whom
+ * it sends here again stays here.
+ */
+export function goOn(): boolean {
+  const next = nextIn(location.search);
+  const again = next === sessionStorage.getItem(GONE_ON);
+  sessionStorage.removeItem(GONE_ON);
+  if (next === null) return false;
+  if (again) forgetLink();
+  else {
+    sessionStorage.setItem(GONE_ON, next);
+    location.replace(next + location.hash);
+  }
+  return !again;
+}
+
+/** Who has to sign in here is led on afterwards, however often they were before. */
+export function mayGoOn(): void {
+  sessionStorage.removeItem(GONE_ON);
 }
 
 /** A fresh page after signing out: nothing that was on the screens stays in memory, no panel in the address. */

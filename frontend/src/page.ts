@@ -2,7 +2,7 @@
 
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import { Api, Refusal, socketAddress } from "./api";
-import { invitationIn, leaveAfresh, refusalIn } from "./arrival";
+import { goOn, invitationIn, leaveAfresh, refusalIn } from "./arrival";
 import { Connection, SUBPROTOCOL, type State } from "./connection";
 import { encodeInput } from "./frames";
 import { exposeHandle } from "./handle";
@@ -94,11 +94,7 @@ export class Page {
       { open: () => new WebSocket(socketAddress(), SUBPROTOCOL), admitted: () => this.admitted() },
       {
         state: (state) => this.entered(state),
-        ready: (message) => {
-          this.meet(message.user);
-          this.terminals.ready();
-          this.work.ready();
-        },
+        ready: ({ user }) => goOn() || this.meet(user),
         message: (message) => this.hear(message),
         output: (frame) => this.terminals.output(frame),
         latency: (ms) => (this.latency.value = ms),
@@ -326,6 +322,8 @@ export class Page {
     this.user.value = user;
     this.answerLink();
     void this.learn();
+    this.terminals.ready();
+    this.work.ready();
   }
 
   /** What a link asked for that only means something to somebody who is not signed in, or went wrong. */

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { deviceName } from "../src/agents";
-import { invitationIn, invitationLink, providerPath, refusalIn, tokenOf } from "../src/arrival";
+import { invitationIn, invitationLink, nextIn, providerPath, refusalIn, tokenOf } from "../src/arrival";
 import { Pages } from "../src/pages";
 import { panelIn, Panels } from "../src/panels";
 import { strength } from "../src/passwords";
@@ -31,8 +31,66 @@ describe("what the address asks for", () => {
   });
 
   it("a provider brings back to the same place", () => {
-    expect(providerPath("a/b", "#account")).toBe("api/v1/auth/oidc/a%2Fb?next=.%2F%23account");
+    expect(providerPath("a/b", "#account", "")).toBe("api/v1/auth/oidc/a%2Fb?next=.%2F%23account");
+    expect(providerPath("a", "", "?next=//evil.example")).toBe("api/v1/auth/oidc/a?next=.%2F");
   });
+
+  it.each(["preview/w/1/", `preview/w/1/?q=${"é".repeat(10).replaceAll("é", "%C3%A9")}`])("a provider leads on to %s", (next) => {
+    const path = new URLSearchParams(providerPath("a", "", `?next=${encodeURIComponent(next)}`).split("?")[1]).get("next");
+    expect(nextIn(path?.slice(2) ?? "", "http://here/")).toBe(`http://here/${next}`);
+  });
+
+  it("a provider takes along no more than it can", () => {
+    expect(providerPath("a", "#x", `?next=preview/w/1/${"x".repeat(600)}`)).toBe("api/v1/auth/oidc/a?next=.%2F%23x");
+  });
+
+  it.each(["http://here/", "http://here/terminal/", "http://here/terminal/?next=x#y"])("back to a preview from %s", (page) => {
+    const base = page.split("?")[0];
+    for (const path of ["preview/w/80", "preview/a-1/65535/", "preview/w/1//evil.example", "preview/w/1/a%2Fb?x=//y&z=%0A"]) {
+      expect(nextIn(`?next=${encodeURIComponent(path)}`, page)).toBe(`${base}${path}`);
+    }
+  });
+
+  it.each([
+    "",
+    "/",
+    "preview",
+    "preview/",
+    "preview/w",
+    "preview/w/0/",
+    "preview/w/1x/",
+    "preview/W/1/",
+    "/preview/w/1/",
+    "//evil.example/preview/w/1/",
+    "///evil.example",
+    "\\\\evil.example",
+    "/\\evil.example",
+    "\\evil.example",
+    "https://evil.example/preview/w/1/",
+    "https:evil.example",
+    "javascript:alert(1)",
+    "java\tscript:alert(1)",
+    "data:text/html,x",
+    "blob:http://here/1",
+    " //evil.example",
+    "\t//evil.example",
+    "\n//evil.example",
+    "\0preview/w/1/",
+    "preview/w/1/\\..\\..",
+    "preview/w/1/a\tb",
+    "preview/w/1/\r\nx",
+    "preview/w/1/\u2028",
+    "preview/w/1/ü",
+    "preview/w/1/a b",
+    "preview/w/1/../../../api/v1/auth/logout",
+    "preview/w/1/%2e%2e/%2E%2E/.%2e/api",
+    "preview/w/1/../../../../evil",
+    "preview/w/..//1/",
+    "preview//evil.example/1/",
+    "./preview/w/1/",
+    "@evil.example/preview/w/1/",
+    "preview@evil.example/w/1/",
+  ])("leads nowhere else: %j", (next) => expect(nextIn(`?next=${encodeURIComponent(next)}`, "http://here/")).toBeNull());
 });
 
 describe("panels", () => {

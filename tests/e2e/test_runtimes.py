@@ -15,7 +15,7 @@ from playwright.async_api import FrameLocator, Locator, expect
 from tests.e2e.browsing import CUT_OFF, PATIENCE, PHONE, Person
 from tests.e2e.conftest import Arrive
 from tests.e2e.desk import GENEROUS, Desk
-from tests.e2e.serving import Server, serving
+from tests.e2e.serving import PROMPT, Server, serving
 from tests.engine import DEBIAN, RealEngine
 from tests.registry import Registry
 from webterm import datadir
@@ -54,6 +54,11 @@ while True:
         peer.sendall(f"HTTP/1.1 200 OK\\r\\nContent-Type: {kind}\\r\\n{lengths}\\r\\n\\r\\n".encode() + body)
 """
 """A web server that needs nothing but sockets: its pages ask for more of their own."""
+
+
+NOWHERE = "127.0.0.1:1/none:1"
+"""An image that nobody has."""
+LOW = "buttons => buttons.map(button => button.getBoundingClientRect().height).filter(height => height && height < 40)"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -105,6 +110,12 @@ async def test_an_environment_is_set_by_keys(arrive: Arrive, server: Server) -> 
     await expect(dialog.get_by_label("Value of GREETING")).to_have_value("good morning")
     await person.press("Enter")
     await expect(dialog.get_by_role("alert")).to_have_text("Memory is a size, such as 512 MiB or 2 GiB.")
+    person.watch.allowed = CUT_OFF  # the browser says of refusals that something failed
+    await dialog.get_by_label("Memory").fill("1 TiB")
+    await person.press("Enter")
+    await expect(dialog.get_by_role("alert")).to_have_text(
+        "Memory: 1 TiB asked for, and the server's settings allow at most 2 GiB."
+    )
     await dialog.get_by_label("Memory").fill("256 MiB")
     await dialog.get_by_role("button", name="Remove OTHER").click()
     await expect(dialog.get_by_label("Name of variable 1")).to_be_focused()
@@ -271,6 +282,16 @@ async def test_a_preview_is_shared(arrive: Arrive, server: Server) -> None:
             pass
     await stranger.page.goto(link)
     await expect(stranger.page.locator("body")).to_have_text("this link to a preview is wrong, or no longer good")
+    await stranger.page.goto(f"{server.url}preview/{desk.workspace}/{port}/one%2Ftwo?a=%2F")
+    await stranger.page.get_by_text("I have a sign-in link").click()
+    await stranger.page.get_by_label("Link or token").fill(await server.link())
+    await stranger.page.get_by_role("button", name="Use it").click()
+    await expect(stranger.page.get_by_text("/one%2Ftwo?a=%2F the ")).to_be_visible()
+    aside = f"preview%2F{desk.workspace}%2F{port}%2Fthree"
+    await stranger.page.goto(f"{server.url}?next={aside}")  # as from a provider
+    await expect(stranger.page.get_by_text("/three the ")).to_be_visible()
+    await stranger.page.goto(f"{server.url}?next=%2F%2Fevil.example")
+    await stranger.sees(PROMPT)
 
 
 async def test_a_preview_on_a_phone(arrive: Arrive, server: Server) -> None:
@@ -283,6 +304,7 @@ async def test_a_preview_on_a_phone(arrive: Arrive, server: Server) -> None:
     other = await phone.matches(r"listens at (\d+)$")
     await phone.clear()
     port = min(await listens(desk, 1), int(other[1]))
+    assert await phone.page.locator(".status button").evaluate_all(LOW) == []
     await phone.page.locator(".status").get_by_role("button", name=f"Preview port {port}").tap()
     await expect(framed(phone, port).get_by_text("it works")).to_be_visible()
     box = await phone.page.locator(".preview").bounding_box()
@@ -292,6 +314,7 @@ async def test_a_preview_on_a_phone(arrive: Arrive, server: Server) -> None:
     await phone.page.get_by_label("Close the preview").tap()
     await phone.page.get_by_label("All ports").tap()  # there is room for the first only
     await expect(programs(phone).get_by_role("list", name="Ports").get_by_role("listitem")).to_have_count(2)
+    assert await programs(phone).locator("h2 button, .runs-acts button").evaluate_all(LOW) == []
     await programs(phone).get_by_role("button", name="Environment…").tap()
     dialog = phone.page.get_by_role("dialog", name="Environment of Small")
     await expect(dialog.get_by_role("button", name="Add a variable")).to_be_visible()
@@ -316,7 +339,7 @@ async def contained(tmp_path: Path, engine: RealEngine, registry: Registry) -> A
         "WEBTERM_RUNTIMES__IDLE_MINUTES": "0.25",
         "WEBTERM_DOCKER__HOST": engine.host,
         "WEBTERM_DOCKER__IMAGE": DEBIAN,
-        "WEBTERM_DOCKER__IMAGES": registry.image,
+        "WEBTERM_DOCKER__IMAGES": f"{registry.image},{NOWHERE}",
     }
     async with serving(tmp_path, **GENEROUS, **settings) as running:
         yield running
@@ -346,6 +369,13 @@ async def test_a_workspace_in_a_container(contained: Server, registry: Registry,
     await desk.answer("Stop")
     await expect(programs(person).get_by_text("not running")).to_be_visible()
     await expect(page.locator(".start-of-workspace")).to_have_count(0)
+
+    await image(NOWHERE)
+    await page.get_by_label("New terminal", exact=True).click()
+    why = await programs(person).locator(".problem").text_content()
+    assert why
+    await expect(page.get_by_text(why.rstrip("."))).to_have_count(2)  # there, and in the terminal's place
+    await expect(page.locator(".empty").get_by_role("alert")).to_have_text(why)
 
     await image("")
     await page.get_by_label("New terminal", exact=True).click()

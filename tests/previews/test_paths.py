@@ -7,6 +7,7 @@ import socket
 import zlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 import aiohttp
 import pytest
@@ -209,12 +210,26 @@ async def test_a_pass_opens_one_port_only(app: App, inside: str) -> None:
 async def test_strangers_and_others_do_not_get_in(app: App, stranger: aiohttp.ClientSession) -> None:
     url = app.running.url(app.base + "/echo")
     async with stranger.get(url, allow_redirects=False) as answer:
-        assert (answer.status, answer.headers["Location"]) == (303, "/")
+        assert (answer.status, answer.headers["Location"]) == (303, f"/?next={quote(app.base[1:] + '/echo', safe='')}")
     async with stranger.post(url) as answer:
         assert answer.status == 401
     await registered(app.running, stranger, "otto")
     async with stranger.get(url, allow_redirects=False) as answer:
         assert (answer.status, (await answer.json())["code"]) == (404, "no_such_workspace")
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["", "/", "//evil.example/", "/%5c%5cevil.example", "/\\evil.example", "/https://evil.example",
+     "/%0d%0aSet-Cookie:a=b", "/..%2f..%2f", "/a?next=//evil.example&b=%00", "/?" + "x" * 3000],
+)  # fmt: skip
+async def test_who_has_to_sign_in_is_led_back_to_the_preview_only(app: App, rest: str) -> None:
+    status, answer = await raw_status(app, app.base + rest)
+    (location,) = (line.partition(b": ")[2].decode() for line in answer.split(b"\r\n") if line.startswith(b"Location:"))
+    path, _, query = location.partition("?next=")
+    asked = app.base[1:] + (rest or "/")
+    assert (status, path, unquote(query)) == (303, "/", asked if len(asked) < 2048 else "")
+    assert not set(query) & set("/\\:&?#")
 
 
 async def test_a_cookie_alone_opens_nothing(app: App) -> None:

@@ -9,6 +9,7 @@ but that pass. Where previews have a domain, the browser is led to an origin of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -33,6 +34,8 @@ from webterm.work.previews import Pass
 
 BASE = PATHS + "/{workspace:[a-z0-9][a-z0-9-]{0,63}}/{port:[1-9][0-9]{0,4}}"
 REST = "/{rest:(?s:.*)}"
+LONGEST_NEXT = 2048
+"""Characters of where somebody is led back to: encoded, it has to fit into a request's first line."""
 
 
 async def arrive(request: web.Request) -> web.StreamResponse:
@@ -47,7 +50,7 @@ async def _arrived(request: web.Request) -> web.StreamResponse:
     place, who = _place(request), visitor(request)
     if who.actor is None:
         if is_navigation(request):
-            return web.Response(status=303, headers={"Location": f"{site(request).prefix}/"})
+            return web.Response(status=303, headers={"Location": _sign_in(request, place)})
         raise NotSignedIn("sign in first")
     if not who.actor.may(Scope.WORKSPACES_READ):
         raise MissingScope(f"this needs the scope {Scope.WORKSPACES_READ}")
@@ -73,6 +76,14 @@ async def visit(request: web.Request) -> web.StreamResponse:
         return in_page(request, error, view_on_path(request, place, None))
     check_own(request)
     return await passed_on(request, given, view_on_path(request, place, secret), target)
+
+
+def _sign_in(request: web.Request, place: Place) -> str:
+    """Our page, which leads back here once somebody has signed in: it takes nothing but paths of previews."""
+    here = site(request)
+    base = base_of(here, place)
+    following = base.removeprefix(f"{here.prefix}/") + _target(request, base)
+    return f"{here.prefix}/" + (f"?next={quote(following, safe='')}" if len(following) <= LONGEST_NEXT else "")
 
 
 def _inside(request: web.Request, place: Place, given: Pass, target: str) -> str:

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { invitationIn, providerPath, refusalIn, startAfresh, tokenOf } from "../arrival";
+import { invitationIn, mayGoOn, providerPath, refusalIn, startAfresh, tokenOf } from "../arrival";
 import type { Page } from "../page";
 import type { Options } from "../rest";
 import { useAction, useAnswer } from "./asking";
@@ -14,6 +14,7 @@ export function SignIn({ page, reason }: { page: Page; reason: string | null }) 
   const options = useAnswer(() => page.rest.options());
   const invitation = useRef(invitationIn(location.search)).current;
   const [registering, setRegistering] = useState(invitation !== null);
+  useLayoutEffect(mayGoOn, []);
   if (!options.value) return <Unreached problem={options.problem} again={() => void options.reload()} />;
   if (!options.value.accounts) return <Elsewhere />;
   if (registering) {
