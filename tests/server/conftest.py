@@ -1,4 +1,4 @@
-"""A server process of the test's own."""
+"""A server process of a module's own, and an empty directory of a test's own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.server.process import Server, serving
 
@@ -15,9 +16,10 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-@pytest.fixture
-async def server(request: pytest.FixtureRequest, directory: Path) -> AsyncIterator[Server]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """A server and its owner's browser; parametrized with ``ordinary``, that of somebody with a plain account."""
+    directory = tmp_path_factory.mktemp("standing") / "data"
     if getattr(request, "param", "owner") == "owner":
         async with serving(directory) as server:
             yield server
@@ -25,6 +27,13 @@ async def server(request: pytest.FixtureRequest, directory: Path) -> AsyncIterat
         # These connect again more often than anybody's tier allows.
         async with serving(directory, ordinary=True, local__isolation="none", limits__enabled=False) as server:
             yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def server(standing: Server) -> AsyncIterator[Server]:
+    """The module's server, which runs and has no terminals."""
+    yield standing
+    await standing.tidy()
 
 
 BOTH = ("tests.server.test_cuts", "tests.server.test_kills")
@@ -36,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__ not in BOTH:
         return
     if "binary" in metafunc.fixturenames:
-        pairs = [("owner", False), ("ordinary", True)]
-        metafunc.parametrize(("server", "binary"), pairs, indirect=["server"], ids=["owner-json", "ordinary-binary"])
-    elif "server" in metafunc.fixturenames:
-        metafunc.parametrize("server", ["owner", "ordinary"], indirect=True)
+        pairs = {"owner-json": ("owner", False), "ordinary-binary": ("ordinary", True)}
+        metafunc.parametrize(("standing", "binary"), pairs.values(), indirect=["standing"], ids=pairs)
+    elif "standing" in metafunc.fixturenames:
+        metafunc.parametrize("standing", ["owner", "ordinary"], indirect=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -114,6 +115,15 @@ class Server:
         """Processor time of the server, of all threads."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    async def tidy(self) -> None:
+        """End the terminals of the server's browser; a server that a test left dead is started first."""
+        if not self.up.is_set():
+            await self.start()
+        _, text = await self.request("GET", "/api/v1/terminals")
+        for terminal in json.loads(text):
+            status, text = await self.request("DELETE", f"/api/v1/terminals/{terminal['id']}")
+            assert status in {204, 404}, text  # it may have ended by itself meanwhile
 
     async def aclose(self) -> None:
         """End the server, the keeper and all programs."""

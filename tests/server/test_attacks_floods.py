@@ -10,7 +10,7 @@ import pytest
 
 from tests.server.asker import Asker, asking
 from tests.server.echoes import Echoes, echoing, usual
-from tests.server.process import Server
+from tests.server.process import Server, serving
 from tests.server.raw import PING, TEXT, raw_socket
 
 pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -57,6 +57,13 @@ OUTPUT = {
     "colour queries": many(b"\x1b]4;1;?;2;?;3;?\x07"),
     "bytes that are no text": many(bytes(range(128, 256))),
 }
+
+
+@pytest.fixture
+async def server(directory: Path) -> AsyncIterator[Server]:
+    """Of the test's own: memory that others have given back would hide what this one takes."""
+    async with serving(directory) as server:
+        yield server
 
 
 @pytest.fixture

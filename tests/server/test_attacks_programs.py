@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.server.process import Server, serving
 
@@ -53,9 +55,16 @@ RUNAWAYS = {
 }
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with serving(tmp_path_factory.mktemp("standing") / "data", local__close_grace=0.3) as server:
+        yield server
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("how", RUNAWAYS)
-async def test_closing_ends_the_whole_tree(directory: Path, how: str) -> None:
-    async with serving(directory, local__close_grace=0.3) as server, server.client("page") as page:
+async def test_closing_ends_the_whole_tree(server: Server, how: str) -> None:
+    async with server.client("page") as page:
         view = await page.open("sh", "-c", f"{RUNAWAYS[how]}\nprintf ready; exec cat")
         await page.until(lambda: b"ready" in view.data)
         (info,) = await page.list()

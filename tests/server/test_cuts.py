@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests.server.client import Client, View
 from tests.server.line import Line, line_to
@@ -14,11 +15,11 @@ from tests.server.process import Server
 from tests.server.programs import Recording, command
 from tests.server.test_kills import counted, finish, grown, recorded
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 CUTS = 100
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def line(server: Server) -> AsyncIterator[Line]:
     async with line_to(server.url) as line:
         yield line

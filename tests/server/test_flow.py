@@ -9,31 +9,33 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.server.client import Client, View
 from tests.server.echoes import HARM, Echoes, echoing, least_harmed, usual
-from tests.server.line import Line, line_to
+from tests.server.line import line_to
 from tests.server.process import Server, serving
 from tests.server.programs import Recording, command
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 MIB = 1024 * 1024
 RING = 2 * MIB
 WINDOW = 256 * 1024
 GRACE = 2.0
 
 
-@pytest.fixture
-async def server(directory: Path) -> AsyncIterator[Server]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
     """With a shorter grace, which is the same number everywhere."""
-    async with serving(directory, terminals__resume_grace=GRACE) as server:
+    async with serving(tmp_path_factory.mktemp("standing") / "data", terminals__resume_grace=GRACE) as server:
         yield server
 
 
-@pytest.fixture
-async def line(server: Server) -> AsyncIterator[Line]:
-    async with line_to(server.url) as line:
-        yield line
+@pytest_asyncio.fixture(loop_scope="module")
+async def fresh(directory: Path) -> AsyncIterator[Server]:
+    """The same, of the test's own: memory that others have given back would hide what this one takes."""
+    async with serving(directory, terminals__resume_grace=GRACE) as server:
+        yield server
 
 
 async def harms_nobody(server: Server, name: str, misbehave: Callable[[], Awaitable[None]]) -> None:
@@ -58,32 +60,33 @@ async def flood(client: Client, **fields: int) -> View:
     return await client.open(*command("lines"), **fields)
 
 
-async def test_a_writer_that_never_acks(server: Server) -> None:
-    async with server.client("mute", acks=False) as mute:
+async def test_a_writer_that_never_acks(fresh: Server) -> None:
+    async with fresh.client("mute", acks=False) as mute:
         view = await flood(mute)
 
         async def misbehave() -> None:
             await mute.until(lambda: view.offset == WINDOW)
 
-        await harms_nobody(server, "a writer that never acks", misbehave)
+        await harms_nobody(fresh, "a writer that never acks", misbehave)
         assert view.offset <= WINDOW
         assert not view.faults
 
 
-async def test_a_writer_that_never_reads(server: Server, line: Line) -> None:
-    async with server.client("deaf", acks=False, through=line.url) as deaf:
-        view = await flood(deaf, window=0)  # nothing but the socket can stop the server
+async def test_a_writer_that_never_reads(fresh: Server) -> None:
+    async with line_to(fresh.url) as line:
+        async with fresh.client("deaf", acks=False, through=line.url) as deaf:
+            view = await flood(deaf, window=0)  # nothing but the socket can stop the server
 
-        async def misbehave() -> None:
-            await deaf.until(lambda: view.offset > 10_000)
-            line.block()
-            await beyond(server, view.terminal, 10 * MIB)
+            async def misbehave() -> None:
+                await deaf.until(lambda: view.offset > 10_000)
+                line.block()
+                await beyond(fresh, view.terminal, 10 * MIB)
 
-        await harms_nobody(server, "a writer without a window that never reads", misbehave)
+            await harms_nobody(fresh, "a writer without a window that never reads", misbehave)
 
 
-async def test_a_reader_that_never_acks(server: Server) -> None:
-    async with server.client("owner") as owner, server.client("mute", acks=False) as mute:
+async def test_a_reader_that_never_acks(fresh: Server) -> None:
+    async with fresh.client("owner") as owner, fresh.client("mute", acks=False) as mute:
         view = await flood(owner)
         silent = await mute.attach(view.terminal, role="read")
 
@@ -91,22 +94,23 @@ async def test_a_reader_that_never_acks(server: Server) -> None:
             await mute.until(lambda: silent.offset >= silent.start + WINDOW)
             await owner.until(lambda: view.offset > 10 * MIB)
 
-        await harms_nobody(server, "a reader that never acks, and a writer that does", misbehave)
+        await harms_nobody(fresh, "a reader that never acks, and a writer that does", misbehave)
         assert silent.offset - silent.start <= WINDOW
         assert not view.faults
 
 
-async def test_a_reader_that_never_reads(server: Server, line: Line) -> None:
-    async with server.client("owner") as owner, server.client("deaf", through=line.url) as deaf:
-        view = await flood(owner)
-        silent = await deaf.attach(view.terminal, role="read", window=0)
+async def test_a_reader_that_never_reads(fresh: Server) -> None:
+    async with line_to(fresh.url) as line:
+        async with fresh.client("owner") as owner, fresh.client("deaf", through=line.url) as deaf:
+            view = await flood(owner)
+            silent = await deaf.attach(view.terminal, role="read", window=0)
 
-        async def misbehave() -> None:
-            await deaf.until(lambda: silent.offset > silent.start + 10_000)
-            line.block()
-            await owner.until(lambda: view.offset > 10 * MIB)
+            async def misbehave() -> None:
+                await deaf.until(lambda: silent.offset > silent.start + 10_000)
+                line.block()
+                await owner.until(lambda: view.offset > 10 * MIB)
 
-        await harms_nobody(server, "a reader that never reads, and a writer that does", misbehave)
+            await harms_nobody(fresh, "a reader that never reads, and a writer that does", misbehave)
 
 
 async def head(server: Server, terminal: str) -> int:
@@ -239,9 +243,9 @@ async def test_a_program_that_does_not_read(server: Server) -> None:
         await client.until(lambda: not view.input_paused)
 
 
-async def test_a_cut_loses_nothing_however_slow_the_page_was(server: Server, line: Line) -> None:
+async def test_a_cut_loses_nothing_however_slow_the_page_was(server: Server) -> None:
     """A writer half a window behind is waited for, although nothing else would stop the program."""
-    async with server.client("page", acks=False, through=line.url) as client:
+    async with line_to(server.url) as line, server.client("page", acks=False, through=line.url) as client:
         tape = Recording("lines")
         view = client.views[99] = View(99)
         view.feed = tape.feed

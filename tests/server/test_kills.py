@@ -10,7 +10,7 @@ from tests.server.client import Client, View
 from tests.server.process import Server
 from tests.server.programs import Recording, Tape, command, sequence
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240), pytest.mark.asyncio(loop_scope="module")]
 LAST = 10**9
 KILLS = 20
 RING = 2 * 1024 * 1024

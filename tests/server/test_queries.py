@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.server.asker import Asker, asking
 from tests.server.client import Client, View
@@ -15,25 +16,25 @@ from tests.server.line import Line, line_to
 from tests.server.process import Server, serving
 from webterm.protocol.message import RoleName
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
 ALL = b"".join(QUERIES.values())
 MARK = "!"
 GRACE = 2.0
 
 
-@pytest.fixture
-async def server(directory: Path) -> AsyncIterator[Server]:
-    async with serving(directory, terminals__resume_grace=GRACE) as server:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    async with serving(tmp_path_factory.mktemp("standing") / "data", terminals__resume_grace=GRACE) as server:
         yield server
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def line(server: Server) -> AsyncIterator[Line]:
     async with line_to(server.url) as line:
         yield line
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def asker(tmp_path: Path) -> AsyncIterator[Asker]:
     async with asking(tmp_path / "asker") as asker:
         yield asker
