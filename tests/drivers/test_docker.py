@@ -238,6 +238,9 @@ class Deaf:
 async def test_an_end_waits_for_no_answer_that_hangs(contained: Contained, engine: RealEngine, tmp_path: Path) -> None:
     deaf = Deaf(engine)
     async with deaf.at(tmp_path / "engine") as host, contained.driver(host=host) as driver:
+        up = asyncio.Event()  # at which all programs are looked at
+        driver._engine.subscribe(lambda news: up.set() if news.kind == "up" else None)
+        await up.wait()
         script = ("sh", "-c", "read x; exit 5")
         session, closed = [await opened(driver, contained, *script) for _ in range(2)]
         execution = await driver.execute(Launch(argv=script, runtime=contained.runtime))
@@ -245,9 +248,11 @@ async def test_an_end_waits_for_no_answer_that_hangs(contained: Contained, engin
         for program in driver._programs():
             program.check(sure=False)
             await deaf.held.get()
-        async with asyncio.timeout(8):  # the answer is given up after 10 s
-            await asyncio.gather(session.write(b"\r"), execution.write(b"\n"), closed.aclose())
+        async with asyncio.timeout(8):  # the answers are given up after 10 s
+            await asyncio.gather(session.write(b"\r"), execution.write(b"\n"))
             assert [await program.wait() for program in (session, execution)] == [Exit(status=5)] * 2
+        async with asyncio.timeout(8):
+            await closed.aclose()
         await asyncio.gather(session.aclose(), execution.aclose())
 
 
