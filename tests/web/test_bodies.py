@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.web.conftest import Running
+from tests.web.conftest import Running, browser, started
 from webterm.web.bodies import receive
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 GOOD = {"cols": 80, "rows": 24, "driver": "echo"}
 DEEP = "[" * 10_000 + "]" * 10_000
 BAD = {
@@ -37,6 +40,20 @@ BAD = {
     "a long title": (json.dumps(GOOD | {"title": "x" * 257}).encode(), 400),
     "too big": (json.dumps(GOOD | {"title": "x" * 65_536}).encode(), 413),
 }
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """The same one for all."""
+    async with started(tmp_path_factory.mktemp("shared") / "data") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def owner(running: Running) -> AsyncIterator[aiohttp.ClientSession]:
+    async with browser(running) as client:
+        await running.sign_in(client)
+        yield client
 
 
 @pytest.mark.parametrize(("body", "status"), BAD.values(), ids=BAD)

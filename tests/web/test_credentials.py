@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from aiohttp import web
 
 from tests.web.conftest import Running, browser, started
@@ -30,6 +31,7 @@ from webterm.settings_accounts import Accounts
 from webterm.web.routes import OWN_LOGIN_ROWS, ROWS
 from webterm.web.row import Row
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 ALL_ROWS = (*ROWS, *OWN_LOGIN_ROWS)
 ENDING = {"POST /api/v1/auth/logout", "DELETE /api/v1/auth/devices"}
 """What ends the proof that it is called with: tried last."""
@@ -41,11 +43,13 @@ NOT_LET_IN = {"not_signed_in", "missing_scope", "wrong_origin"}
 Maker = Callable[[Running], Awaitable[Proof]]
 
 
-@pytest.fixture
-async def running(directory: Path, tmp_path: Path) -> AsyncIterator[Running]:
-    """A server behind a proxy that may name people, with an admin ``ada`` and an ordinary person ``ben``."""
-    page = tmp_path / "page"
-    page.mkdir()
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Running]:
+    """A server behind a proxy that may name people, with an admin ``ada`` and an ordinary person ``ben``.
+
+    The same one for all: each test makes proofs of its own.
+    """
+    page, directory = tmp_path_factory.mktemp("page"), tmp_path_factory.mktemp("shared") / "data"
     for name in ("index.html", "docs.html", "redoc.html"):
         (page / name).write_text("<!doctype html>")
     server = {"trusted_proxies": ("127.0.0.1",)}
