@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from webterm.drivers.docker.container import Container
+from webterm.drivers.docker.container import Container, memory_ran_out, why_ended
 from webterm.drivers.docker.shortages import Shortages
 from webterm.ids import WorkspaceId
 
@@ -37,3 +37,10 @@ async def test_the_first_is_told_at_once_and_what_follows_together() -> None:
     assert (await told.get())[1].startswith("a program was killed")
     shortages.close()
     assert told.empty()
+
+
+def test_that_memory_once_ran_out_is_no_reason_for_an_end_much_later() -> None:
+    """The engine says of a container as long as it lives that some program was killed for that."""
+    ended = {"OOMKilled": True, "ExitCode": 137}
+    assert why_ended(ended) == "its container was killed"
+    assert why_ended(ended, memory_ran_out(1 << 30)) == "memory ran out (1024 MiB for all programs together)"
