@@ -11,7 +11,6 @@ import pytest
 from tests.drivers.ordinary import as_ordinary_user, pytest_as_ordinary_user
 
 pytestmark = [
-    pytest.mark.alone,
     pytest.mark.slow,
     pytest.mark.timeout(600),
     pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs those tests anyway"),
@@ -42,10 +41,13 @@ def home(tmp_path: Path) -> Path:
     "chosen",
     [
         ("tests/drivers/test_sandbox.py",),
-        (
-            "tests/drivers/test_sandbox_hogs.py",
-            "-k",
-            "fork_bomb or memory_hog or killing_everybody or leaves_nothing or outlives",
+        pytest.param(
+            (
+                "tests/drivers/test_sandbox_hogs.py",
+                "-k",
+                "fork_bomb or memory_hog or killing_everybody or leaves_nothing or outlives",
+            ),
+            marks=pytest.mark.alone,
         ),
         ("tests/drivers/test_local_looking.py", "-k", "same_port or calling or found_again or what_runs"),
         (
