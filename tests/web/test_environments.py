@@ -51,21 +51,6 @@ async def test_an_environment_beyond_the_settings(directory: Path, environment: 
         assert await call(running, "GET", path, proof) == (200, work)
 
 
-async def test_a_folder_behind_a_link(directory: Path) -> None:
-    async with started(directory, local=Local(isolation="none")) as running:
-        proof = await browser_of(running, await settled(running, "ann"))
-        work = await made(running, proof, {})
-        files = directory / "workspaces" / work["id"] / "files"
-        (files / "src").mkdir()
-        for name, target in {"inside": "src", "outside": "/etc", "up": ".."}.items():
-            (files / name).symlink_to(target)
-        for cwd, status in {"inside": 200, "outside": 400, "up": 400, "src/": 200, "later": 200}.items():
-            body = {"environment": {"cwd": cwd}}
-            found = await call(running, "PATCH", f"{WORKSPACES}/{work['id']}", proof, body)
-            assert found[0] == status, (cwd, found)
-            assert status == 200 or "a link to elsewhere" in found[1]["detail"]
-
-
 async def test_what_was_saved_stays_when_settings_are_lowered(directory: Path) -> None:
     saved: dict[str, object] = {"limits": {"memory": 2 << 30}}
     async with started(directory, local=Local(isolation="none")) as running:

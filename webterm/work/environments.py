@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection
-from pathlib import Path
 from typing import Final
 
-from webterm.errors import InvalidRequest, NoSuchDriver, OutsideWorkspace, WebtermError
+from webterm.errors import InvalidRequest, NoSuchDriver
 from webterm.files.names import shown
-from webterm.files.root import Root
 from webterm.settings import Settings
 from webterm.store.workspaces import Environment, EnvironmentLimits
 from webterm.work.allowed_images import AllowedImages
@@ -43,21 +40,6 @@ class Environments:
         if excess:
             raise InvalidRequest("; ".join(sorted(excess)))
 
-    def check_links(self, wanted: Environment, before: Environment, files: Path, account: int | None) -> None:
-        """Raise `webterm.errors.InvalidRequest` where another folder than before leads out by a link. Blocks.
-
-        A link counts as it does for files. What is not there yet is looked for when programs start.
-        """
-        if wanted.cwd in ("", before.cwd):
-            return
-        try:
-            with Root(files, account=account) as root:
-                os.close(root.open_directory(wanted.cwd.encode().rstrip(b"/")))
-        except OutsideWorkspace:
-            raise _outside(wanted.cwd) from None
-        except WebtermError:
-            return
-
     def excess(self, wanted: EnvironmentLimits) -> list[str]:
         """For each limit that is more than the settings allow, and so does not hold, a line for people."""
         most = self._most
@@ -80,14 +62,10 @@ class Environments:
 
 def _check_directory(path: str) -> None:
     if path.startswith("/") or ".." in path.split("/"):
-        raise _outside(path)
-
-
-def _outside(path: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"cwd: {shown(path.encode())} leads out of the workspace; the folder in which programs begin is a path from the"
-        " workspace's top, without a slash at its beginning, and has neither '..' nor a link to elsewhere in it"
-    )
+        raise InvalidRequest(
+            f"cwd: {shown(path.encode())} leads out of the workspace; the folder in which programs begin is a path"
+            " from the workspace's top, without a slash at its beginning, and has no '..' in it"
+        )
 
 
 def _number(value: float) -> str:

@@ -291,9 +291,6 @@ class Workspaces:
             fields["description"] = _checked_description(description)
         if environment is not None:
             fields["environment"] = environment
-            seen = await self.allowed(actor, workspace, Role.OWN)
-            check = self.environments.check_links
-            await asyncio.to_thread(check, environment, seen.environment, self.root(seen), seen.account)
         images = await self.template_images(environment.image) if environment is not None else frozenset()
         now = self._clock()
         async with self._store.writing() as conn:
