@@ -13,7 +13,7 @@ from tests.server.echoes import Echoes, echoing, usual
 from tests.server.process import Server, serving
 from tests.server.raw import PING, TEXT, raw_socket
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 MIB = 1024 * 1024
 MEMORY = 8 * MIB
 CPU_PER_MIB = 4.0  # seconds, on a busy machine; plain text costs a hundredth of it

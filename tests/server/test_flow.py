@@ -17,7 +17,7 @@ from tests.server.line import line_to
 from tests.server.process import Server, serving
 from tests.server.programs import Recording, command
 
-pytestmark = [pytest.mark.alone, pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), pytest.mark.asyncio(loop_scope="module")]
 MIB = 1024 * 1024
 RING = 2 * MIB
 WINDOW = 256 * 1024
@@ -60,6 +60,7 @@ async def flood(client: Client, **fields: int) -> View:
     return await client.open(*command("lines"), **fields)
 
 
+@pytest.mark.alone
 async def test_a_writer_that_never_acks(fresh: Server) -> None:
     async with fresh.client("mute", acks=False) as mute:
         view = await flood(mute)
@@ -72,6 +73,7 @@ async def test_a_writer_that_never_acks(fresh: Server) -> None:
         assert not view.faults
 
 
+@pytest.mark.alone
 async def test_a_writer_that_never_reads(fresh: Server) -> None:
     async with line_to(fresh.url) as line:
         async with fresh.client("deaf", acks=False, through=line.url) as deaf:
@@ -85,6 +87,7 @@ async def test_a_writer_that_never_reads(fresh: Server) -> None:
             await harms_nobody(fresh, "a writer without a window that never reads", misbehave)
 
 
+@pytest.mark.alone
 async def test_a_reader_that_never_acks(fresh: Server) -> None:
     async with fresh.client("owner") as owner, fresh.client("mute", acks=False) as mute:
         view = await flood(owner)
@@ -99,6 +102,7 @@ async def test_a_reader_that_never_acks(fresh: Server) -> None:
         assert not view.faults
 
 
+@pytest.mark.alone
 async def test_a_reader_that_never_reads(fresh: Server) -> None:
     async with line_to(fresh.url) as line:
         async with fresh.client("owner") as owner, fresh.client("deaf", through=line.url) as deaf:
@@ -135,15 +139,17 @@ async def waits(server: Server, view: View) -> float:
     return time.monotonic() - began
 
 
-async def test_the_program_waits_for_a_writer_until_the_grace_is_over(server: Server) -> None:
-    async with server.client("mute", acks=False) as mute:
+@pytest.mark.alone
+async def test_the_program_waits_for_a_writer_until_the_grace_is_over(fresh: Server) -> None:
+    async with fresh.client("mute", acks=False) as mute:
         view = await flood(mute)
         await mute.until(lambda: view.offset == WINDOW)
-        assert GRACE - 0.5 < await waits(server, view) < GRACE + 2
-        await beyond(server, view.terminal, 4 * MIB)
+        assert GRACE - 0.5 < await waits(fresh, view) < GRACE + 2
+        await beyond(fresh, view.terminal, 4 * MIB)
         assert view.offset == WINDOW  # the window holds all the same
 
 
+@pytest.mark.alone
 async def test_the_program_waits_for_ten_seconds_by_default(directory: Path) -> None:
     async with serving(directory) as server, server.client("mute", acks=False) as mute:
         assert mute.ready is not None
