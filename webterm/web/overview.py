@@ -26,8 +26,8 @@ class RunningWorkspace(Struct, frozen=True, kw_only=True):
 
     ``owner_name`` is empty where a host application has the people, ``image`` where there is no container. It is in its
     ``state`` at least ``since`` then (seconds since 1970; null: nobody knows). ``viewers`` look at its ``terminals``.
-    What it uses was seen some seconds ago, half a minute at most: ``cpu`` in processors, ``memory`` in bytes; null: that
-    cannot be told now, a limit of 0: there is none.
+    What it uses was seen some seconds ago, half a minute at most: ``cpu`` in processors, ``memory`` in bytes; null:
+    that cannot be told now, a limit of 0: there is none.
     """
 
     workspace: str
