@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tests.pace import Stopwatch
 from tests.server.accounts import Proof, api_client, browser, command, make_person, personal_token
@@ -16,6 +17,7 @@ from tests.server.client import Client, View
 from tests.server.line import line_to
 from tests.server.process import PASSWORD, Server, serving
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 WITHIN = 1.0
 """Seconds from when a call or a command has ended until the socket is closed."""
 TYPED = 300_000
@@ -31,8 +33,9 @@ mv "$0.part" "$0.got"
 """Reads nothing until there is a gate, then all there is until nothing comes for a second, and reports it in a file."""
 
 
-@pytest.fixture
-async def shared(directory: Path) -> AsyncIterator[Server]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
+    directory = tmp_path_factory.mktemp("shared") / "data"
     async with serving(directory, limits__enabled=False, local__isolation="none") as server:
         yield server
 
@@ -86,10 +89,11 @@ async def with_personal_token(stack: AsyncExitStack, server: Server, other: Proo
 
 @asynccontextmanager
 async def scene(server: Server, directory: Path, enter: Enter, *, reconnects: bool = False) -> AsyncIterator[Scene]:
-    """Everything is running, and much that was typed waits."""
+    """Everything is running, and much that was typed waits. Afterwards Ann is no more, and neither are her programs."""
     report = directory / "report"
     ann = await make_person(server, "ann")
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(server.request, "DELETE", f"/api/v1/users/{ann}")
         other = await stack.enter_async_context(browser(server, "ann"))
         used = await enter(stack, server, other)
         page = await stack.enter_async_context(used.page(reconnects=reconnects))
