@@ -7,8 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 LONGEST = 400
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "base", "const", "constants"}
@@ -28,16 +26,22 @@ def test_the_source_is_seen() -> None:
     assert Path(__file__) in PYTHON
 
 
-@pytest.mark.parametrize("path", [*PYTHON, *PAGE], ids=name)
-def test_a_module_can_be_read_to_its_end(path: Path) -> None:
-    if ".gen." not in path.name:
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+def length(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
 
 
-@pytest.mark.parametrize("path", [*PYTHON, *PAGE], ids=name)
-def test_a_module_is_named_after_what_is_in_it(path: Path) -> None:
-    parts = {piece.removeprefix("test_") for piece in path.relative_to(ROOT).with_suffix("").parts}
-    assert not parts & DRAWERS
+def test_a_module_can_be_read_to_its_end() -> None:
+    written = [path for path in (*PYTHON, *PAGE) if ".gen." not in path.name]
+    assert not [name(path) for path in written if length(path) > LONGEST]
+
+
+def words_of(path: Path) -> set[str]:
+    """What its name is made of, and those of the directories that it is in."""
+    return {piece.removeprefix("test_") for piece in path.relative_to(ROOT).with_suffix("").parts}
+
+
+def test_a_module_is_named_after_what_is_in_it() -> None:
+    assert not [name(path) for path in (*PYTHON, *PAGE) if words_of(path) & DRAWERS]
 
 
 def undocumented(body: list[ast.stmt], *, bases: bool = False) -> Iterator[str]:
@@ -61,11 +65,16 @@ def is_code(node: ast.stmt) -> bool:
     return not (isinstance(node, ast.ImportFrom) and node.module == "__future__")
 
 
-@pytest.mark.parametrize("path", PRODUCT, ids=name)
-def test_what_is_public_says_what_it_is(path: Path) -> None:
+def unexplained(path: Path) -> list[str]:
+    """What of a module lacks a docstring."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree) or not any(map(is_code, tree.body))
-    assert not list(undocumented(tree.body))
+    explained = ast.get_docstring(tree) or not any(map(is_code, tree.body))
+    return [*([] if explained else ["the module"]), *undocumented(tree.body)]
+
+
+def test_what_is_public_says_what_it_is() -> None:
+    found = {name(path): unexplained(path) for path in PRODUCT}
+    assert {path: without for path, without in found.items() if without} == {}
 
 
 def test_nothing_that_is_built_is_committed() -> None:
