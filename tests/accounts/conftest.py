@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -105,8 +108,24 @@ def engine() -> str:
     return "sqlite"
 
 
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database in a file, up to date, that nobody has written to: the revisions are tested in tests/store."""
+    path = tmp_path_factory.mktemp("empty") / "webterm.db"
+
+    async def make() -> None:
+        store = Store(f"sqlite:///{path}")
+        await store.open()
+        await store.aclose()
+
+    asyncio.run(make())
+    return path
+
+
 @pytest.fixture
-async def store(url: str) -> AsyncIterator[Store]:
+async def store(url: str, empty: Path) -> AsyncIterator[Store]:
+    if url.startswith("sqlite:///"):
+        shutil.copyfile(empty, url.removeprefix("sqlite:///"))
     store = Store(url)
     await store.open()
     yield store
