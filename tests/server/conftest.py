@@ -46,6 +46,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if "binary" in metafunc.fixturenames:
         pairs = {"owner-json": ("owner", False), "ordinary-binary": ("ordinary", True)}
-        metafunc.parametrize(("standing", "binary"), pairs.values(), indirect=["standing"], ids=pairs)
+        names = ("standing", "binary")
+        metafunc.parametrize(names, pairs.values(), indirect=["standing"], ids=pairs, scope="module")
     elif "standing" in metafunc.fixturenames:
         metafunc.parametrize("standing", ["owner", "ordinary"], indirect=True)
