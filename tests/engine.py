@@ -5,11 +5,9 @@ Nothing here is taken from webterm: these are the eyes with which tests look at 
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,6 +19,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from tests import images
+from tests.unix_http import Connection
 
 BUSYBOX = images.BUSYBOX
 """Two megabytes: ``sh``, ``sleep``, ``nc``, ``httpd``, ``stty`` and the like. Starts fastest."""
@@ -49,17 +48,6 @@ class Refused(AssertionError):
         self.text = text
 
 
-class _Connection(http.client.HTTPConnection):
-    def __init__(self, path: str) -> None:
-        super().__init__("localhost", timeout=_PATIENCE)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
-
-
 @dataclass(frozen=True)
 class RealEngine:
     """An engine at a unix socket. Calls wait for their answers, also in a test's loop: milliseconds, as a rule."""
@@ -81,7 +69,7 @@ class RealEngine:
 
     def raw(self, method: str, path: str, body: object = None, **params: object) -> bytes:
         """An answer's body. ``body`` is sent as JSON, bytes (a tar) as they are. Raises `Refused`, `OSError`."""
-        connection = _Connection(self.socket)
+        connection = Connection(self.socket, _PATIENCE)
         try:
             kind = "application/x-tar" if isinstance(body, bytes) else "application/json"
             data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
@@ -153,7 +141,7 @@ class RealEngine:
 
     def follow(self, container: str, wanted: str) -> str:
         """The first line of a container's log with ``wanted`` in it; waits for it."""
-        connection = _Connection(self.socket)
+        connection = Connection(self.socket, _PATIENCE)
         try:
             connection.request("GET", f"{_API}/containers/{container}/logs?stdout=1&stderr=1&follow=1")
             answer = connection.getresponse()

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import http.client
 import io
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import tarfile
 import tempfile
@@ -21,6 +19,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlencode
+
+from tests.unix_http import Connection
 
 BUSYBOX = "webterm-test:busybox"
 DEBIAN = "webterm-test:debian"
@@ -119,10 +119,7 @@ def _recipe(engine: Path, tag: str) -> str | None:
 
 
 def _ask(engine: Path, method: str, path: str, body: BinaryIO | None = None, size: int = 0) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("localhost", timeout=_PATIENCE)
-    connection.sock = socket.socket(socket.AF_UNIX)
-    connection.sock.settimeout(_PATIENCE)
-    connection.sock.connect(str(engine))
+    connection = Connection(str(engine), _PATIENCE)
     headers = {"Content-Length": str(size), "Content-Type": "application/x-tar"} if body is not None else {}
     try:
         connection.request(method, f"/v1.41{path}", body, headers)
