@@ -22,8 +22,11 @@ class Stopwatch:
         self._waited = sum(map(_waited, self._pids))
 
     def read(self) -> float:
-        waited = sum(map(_waited, self._pids)) - self._waited
-        return time.monotonic() - self._began - max(waited, 0.0)
+        return time.monotonic() - self._began - self.waited()
+
+    def waited(self) -> float:
+        """Seconds for which they did."""
+        return max(sum(map(_waited, self._pids)) - self._waited, 0.0)
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ from tests.server.process import PASSWORD, Server, serving
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 WITHIN = 1.0
 """Seconds from when a call or a command has ended until the socket is closed."""
+HINDERED = 0.1
+"""Seconds without a processor after which a peer may be late for its goodbye."""
 TYPED = 300_000
 """Bytes that are typed at a program which does not read; its terminal takes a few thousand."""
 LAST = "NEVER"
@@ -189,11 +191,14 @@ async def ended(at: Scene, end: Callable[[Scene], Awaitable[None]]) -> float:
 async def test_nothing_goes_either_way(shared: Server, tmp_path: Path, way: str) -> None:
     enter, end = WAYS[way]
     async with scene(shared, tmp_path, enter) as at:
+        whole = Stopwatch(at.server.pid)
         took = await ended(at, end)
+        hindered = whole.waited()
         assert not await at.used.is_good()  # no request passes, at once
         print(f"{way}: closed {took * 1000:.0f} ms after the call")
         assert took < WITHIN
-        assert at.page.close_codes == [1008]
+        # A peer that does not take part in closing soon is cut off: here one that got no processor.
+        assert at.page.close_codes == [1008] or (at.page.close_codes == [1006] and hindered > HINDERED)
         assert await at.other.is_good() == (way in SPARES_THE_OTHER)
         still = ""
         if way in SPARES_THE_OTHER:  # who still may types behind what has gone
