@@ -146,7 +146,7 @@ How to read it
   has; beside it the engine's own client on a terminal, with the same image and command. Its stream is read from its
   socket, with nothing in between. Many workspaces at once: no one of them may fail. A workspace's network is one that
   was made for webterm, so that nobody else is in it: in each of its containers the engine sets up a resolver of names,
-  with ten calls of iptables, which it does not for its default network. That takes about as long as an exec, which a
+  with eleven calls of iptables, which it does not for its default network. That takes about as long as an exec, which a
   terminal is beyond a `docker run`: the ratio to the client on the same network is what webterm adds.
 - Previews: an app of a few lines on a connection that stays, asked through webterm and at its own address in turns;
   then large answers and requests.

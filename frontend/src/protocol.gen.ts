@@ -603,8 +603,8 @@ export interface FileChangedMessage {
 }
 
 /**
- * What a workspace's programs run in has another state, or says how far it has come. `stops_in`: it stops by
- * itself in so many seconds, because nothing runs in it and nobody looks.
+ * What a workspace's programs run in has another state, says how far it has come, or that memory ran out in it.
+ * `stops_in`: it stops by itself in so many seconds, because nothing runs in it and nobody looks.
  */
 export interface RuntimeMessage {
   type: "runtime";

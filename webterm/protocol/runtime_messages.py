@@ -26,7 +26,7 @@ class UnwatchRuntime(Message, frozen=True, kw_only=True, tag="unwatch_runtime"):
 
 
 class Runtime(Message, frozen=True, kw_only=True, tag="runtime"):
-    """What a workspace's programs run in has another state, or says how far it has come.
+    """What a workspace's programs run in has another state, says how far it has come, or that memory ran out in it.
 
     ``stops_in``: it stops by itself in so many seconds, because nothing runs in it and nobody looks.
     """
